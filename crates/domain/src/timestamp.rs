@@ -1,0 +1,107 @@
+//! Points in time, in the one precision that every engine can store.
+
+use std::fmt;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+
+use crate::{Rule, Violation};
+
+/// A point in time in UTC, in whole microseconds, from the year 1 to the year 9999.
+///
+/// Microseconds are what `DATETIME(6)` and `timestamp(6)` keep. Cutting finer digits off here, before a value is stored,
+/// makes the value that was sent equal to the value that comes back on every engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(DateTime<Utc>);
+
+impl Timestamp {
+    /// The first microsecond of the year 1, in microseconds from the Unix epoch.
+    const MIN_MICROS: i64 = -62_135_596_800_000_000;
+    /// The last microsecond of the year 9999, the last that RFC 3339 can write.
+    const MAX_MICROS: i64 = 253_402_300_799_999_999;
+
+    const RANGE: Violation = Violation::new(Rule::Range, "must be a time from the year 1 to the year 9999");
+
+    /// The present, from the system clock.
+    #[must_use]
+    pub fn now() -> Self {
+        // A clock outside the range is a broken machine: the epoch keeps the service answering.
+        Self::from_unix_micros(Utc::now().timestamp_micros()).unwrap_or(Self(DateTime::UNIX_EPOCH))
+    }
+
+    /// The time `micros` microseconds after the Unix epoch (negative: before it).
+    ///
+    /// # Errors
+    /// [`Rule::Range`] outside the years 1 to 9999.
+    pub fn from_unix_micros(micros: i64) -> Result<Self, Violation> {
+        if !(Self::MIN_MICROS..=Self::MAX_MICROS).contains(&micros) {
+            return Err(Self::RANGE);
+        }
+        DateTime::from_timestamp_micros(micros).map(Self).ok_or(Self::RANGE)
+    }
+
+    /// Microseconds since the Unix epoch.
+    #[must_use]
+    pub fn unix_micros(self) -> i64 {
+        self.0.timestamp_micros()
+    }
+
+    /// The same time as a `chrono` value.
+    #[must_use]
+    pub fn to_utc(self) -> DateTime<Utc> {
+        self.0
+    }
+}
+
+/// Cuts digits finer than a microsecond off.
+impl TryFrom<DateTime<Utc>> for Timestamp {
+    type Error = Violation;
+
+    fn try_from(time: DateTime<Utc>) -> Result<Self, Violation> {
+        Self::from_unix_micros(time.timestamp_micros())
+    }
+}
+
+/// RFC 3339 with six fractional digits and `Z`: `2026-11-23T03:05:13.123456Z`.
+impl fmt::Display for Timestamp {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0.to_rfc3339_opts(SecondsFormat::Micros, true))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn times_are_written_with_six_digits_even_when_they_are_zero() {
+        assert_eq!(
+            Timestamp::from_unix_micros(0).unwrap().to_string(),
+            "1970-01-01T00:00:00.000000Z"
+        );
+        assert_eq!(
+            Timestamp::from_unix_micros(Timestamp::MAX_MICROS).unwrap().to_string(),
+            "9999-12-31T23:59:59.999999Z"
+        );
+        assert_eq!(
+            Timestamp::from_unix_micros(Timestamp::MIN_MICROS).unwrap().to_string(),
+            "0001-01-01T00:00:00.000000Z"
+        );
+        assert!(Timestamp::from_unix_micros(Timestamp::MAX_MICROS + 1).is_err());
+        assert!(Timestamp::from_unix_micros(Timestamp::MIN_MICROS - 1).is_err());
+    }
+
+    #[test]
+    fn finer_digits_are_cut_off() {
+        let nanos = DateTime::from_timestamp(1, 123_456_789).unwrap();
+        assert_eq!(Timestamp::try_from(nanos).unwrap().unix_micros(), 1_123_456);
+    }
+
+    proptest! {
+        #[test]
+        fn microseconds_survive_the_round_trip(micros in Timestamp::MIN_MICROS..=Timestamp::MAX_MICROS) {
+            prop_assert_eq!(Timestamp::from_unix_micros(micros).unwrap().unix_micros(), micros);
+        }
+    }
+}

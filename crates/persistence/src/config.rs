@@ -1,0 +1,83 @@
+//! What must be known to open a database: a plain struct, filled by whoever composes the program.
+
+use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::Engine;
+
+/// How a [`Database`](crate::Database) is opened.
+#[derive(Clone, Debug)]
+pub struct DatabaseOptions {
+    /// `sqlite:`, `mysql:`, `postgres:` or `postgresql:`. It may hold a password, hence the wrapper.
+    pub url: SecretString,
+    /// Connections that each pool keeps open when idle.
+    pub min_connections: u32,
+    /// The most connections of each pool, at least 1. With SQLite it sizes the readers; the writer is one.
+    pub max_connections: u32,
+    /// The longest wait for a connection, the time to open one included.
+    pub acquire_timeout: Duration,
+    /// The longest life of a connection. SQLite ignores it: there is no network to go stale.
+    pub max_lifetime: Duration,
+    /// The longest run of one statement, enforced by the database session. SQLite has no such limit.
+    pub statement_timeout: Option<Duration>,
+    /// Statements slower than this are logged at `warn`, without their values.
+    pub slow_statement_threshold: Duration,
+    /// What a commit waits for.
+    pub durability: Durability,
+}
+
+/// What a commit waits for on SQLite. The servers decide for themselves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Durability {
+    /// The disk: a commit survives a power cut (`synchronous=FULL`).
+    #[default]
+    Full,
+    /// The operating system: a power cut may lose the last commits and never corrupts (`synchronous=NORMAL` in WAL mode).
+    /// For bulk loads that can be run again.
+    Relaxed,
+}
+
+/// The address of a database is of no kind that we know. Its text is not repeated, since it may hold a password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the database URL must start with sqlite:, mysql://, postgres:// or postgresql:// and follow that scheme's form"
+)]
+pub struct InvalidDatabaseUrl;
+
+impl DatabaseOptions {
+    /// Options with the defaults of the service for everything but the address.
+    #[must_use]
+    pub fn new(url: SecretString) -> Self {
+        Self {
+            url,
+            min_connections: 0,
+            max_connections: 20,
+            acquire_timeout: Duration::from_secs(5),
+            max_lifetime: Duration::from_secs(3600),
+            statement_timeout: Some(Duration::from_secs(10)),
+            slow_statement_threshold: Duration::from_millis(200),
+            durability: Durability::Full,
+        }
+    }
+
+    /// The same database for work that outlasts a request: one connection that waits longer, statements without a limit.
+    #[must_use]
+    pub fn for_maintenance(&self) -> Self {
+        Self {
+            min_connections: 0,
+            max_connections: 2,
+            acquire_timeout: self.acquire_timeout.max(Duration::from_secs(30)),
+            statement_timeout: None,
+            ..self.clone()
+        }
+    }
+
+    /// Which engine the address names.
+    ///
+    /// # Errors
+    /// [`InvalidDatabaseUrl`] when it names none.
+    pub fn engine(&self) -> Result<Engine, InvalidDatabaseUrl> {
+        Engine::of_url(self.url.expose_secret())
+    }
+}

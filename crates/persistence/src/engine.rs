@@ -1,0 +1,89 @@
+//! Every difference between the engines, and nothing else. No other module asks which engine it is on.
+//!
+//! - here: names, addresses, and whether an INSERT or UPDATE can return rows
+//! - `connect`: how pools are opened and how sessions are set up
+//! - `errors`: what the drivers' error codes mean
+//! - `migration_lock`: how one process at a time migrates
+//! - `schema`: column types and collations
+//! - `returning`: writing rows and getting them back
+
+use std::fmt;
+
+use sea_orm::{DatabaseConnection, DbBackend, sqlx};
+
+use crate::{PoolStatus, config::InvalidDatabaseUrl};
+
+mod connect;
+mod errors;
+mod migration_lock;
+mod returning;
+mod schema;
+
+pub(crate) use connect::{begin, open};
+pub(crate) use errors::classify;
+pub(crate) use migration_lock::{LockedConnection, with_migration_lock};
+pub(crate) use returning::{insert_many_returning, update_returning};
+pub(crate) use schema::{new_table, string_column, timestamp_column};
+
+/// A kind of database. MariaDB counts as MySQL: where the two differ, the server is asked what it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Engine {
+    /// The embedded database, in a file or in memory.
+    Sqlite,
+    /// MySQL 8 and later, MariaDB 10.6 and later.
+    MySql,
+    /// PostgreSQL 13 and later.
+    Postgres,
+}
+
+impl Engine {
+    /// The engine that a database URL names by its scheme.
+    pub(crate) fn of_url(url: &str) -> Result<Self, InvalidDatabaseUrl> {
+        match url.split_once(':') {
+            Some(("sqlite", _)) => Ok(Self::Sqlite),
+            Some(("mysql", _)) => Ok(Self::MySql),
+            Some(("postgres" | "postgresql", _)) => Ok(Self::Postgres),
+            _ => Err(InvalidDatabaseUrl),
+        }
+    }
+
+    pub(crate) fn of_backend(backend: DbBackend) -> Self {
+        match backend {
+            DbBackend::MySql => Self::MySql,
+            DbBackend::Postgres => Self::Postgres,
+            // The type is open for engines to come; with the features we build it with there is no fourth.
+            _ => Self::Sqlite,
+        }
+    }
+}
+
+/// How busy a pool is.
+pub(crate) fn pool_status(name: &'static str, pool: &DatabaseConnection) -> PoolStatus {
+    let (max, open, idle) = match Engine::of_backend(pool.get_database_backend()) {
+        Engine::Sqlite => counts(pool.get_sqlite_connection_pool()),
+        Engine::MySql => counts(pool.get_mysql_connection_pool()),
+        Engine::Postgres => counts(pool.get_postgres_connection_pool()),
+    };
+    // The two counters are read one after the other and may disagree for a moment.
+    let idle = u32::try_from(idle).unwrap_or(open).min(open);
+    PoolStatus {
+        name,
+        max,
+        in_use: open - idle,
+        idle,
+    }
+}
+
+fn counts<DB: sqlx::Database>(pool: &sqlx::Pool<DB>) -> (u32, u32, usize) {
+    (pool.options().get_max_connections(), pool.size(), pool.num_idle())
+}
+
+impl fmt::Display for Engine {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Sqlite => "SQLite",
+            Self::MySql => "MySQL",
+            Self::Postgres => "PostgreSQL",
+        })
+    }
+}

@@ -1,0 +1,188 @@
+//! How pools are opened and how sessions are set up.
+//!
+//! Pools are built from the driver's own options: SeaORM's `ConnectOptions` print the password in `Debug` and trace output.
+
+use std::{str::FromStr, time::Duration};
+
+use futures_util::FutureExt;
+use sea_orm::{
+    DatabaseConnection, DatabaseTransaction, DbErr, SqliteTransactionMode, SqlxMySqlConnector, SqlxPostgresConnector,
+    SqlxSqliteConnector, TransactionOptions, TransactionTrait,
+    sqlx::{
+        self, ConnectOptions, Connection, Executor, MySqlConnection, Row,
+        mysql::MySqlConnectOptions,
+        pool::PoolOptions,
+        postgres::{PgConnectOptions, PgConnection},
+        sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
+    },
+};
+use secrecy::ExposeSecret;
+use tracing::log::LevelFilter;
+
+use super::Engine;
+use crate::{DatabaseOptions, Durability, PersistenceError, config::InvalidDatabaseUrl};
+
+/// A connection that rested at most this long is used without asking it first: the question costs a round trip, and a
+/// connection breaks while idle, not while busy.
+const TRUSTED_IDLE: Duration = Duration::from_secs(1);
+
+/// How long a SQLite connection waits for another one's lock.
+const SQLITE_BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The pools of one database.
+pub(crate) struct Pools {
+    pub(crate) writer: DatabaseConnection,
+    /// Absent where the writer's pool serves reads as well.
+    pub(crate) reader: Option<DatabaseConnection>,
+}
+
+/// Opens the pools that `options` describe. No server is contacted: connections open when they are first needed, so a
+/// program starts, and says that it is not ready, while its database is still down. A SQLite file is opened at once.
+pub(crate) async fn open(options: &DatabaseOptions) -> Result<Pools, PersistenceError> {
+    match options.engine()? {
+        Engine::Sqlite => open_sqlite(options).await,
+        Engine::MySql => open_mysql(options).map(one_pool),
+        Engine::Postgres => open_postgres(options).map(one_pool),
+    }
+}
+
+fn one_pool(writer: DatabaseConnection) -> Pools {
+    Pools { writer, reader: None }
+}
+
+/// Begins a transaction that is going to write.
+///
+/// SQLite's plain BEGIN takes the write lock at the first write, and when another writer came in between it fails at once
+/// instead of waiting. IMMEDIATE takes the lock at the start, where waiting works.
+///
+/// Dropping this future loses track of whether the transaction is open on the server, and the next borrower of the
+/// connection would write into it unawares. Callers run it where nobody drops it: see `Database::begin`.
+pub(crate) async fn begin(pool: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
+    let sqlite_transaction_mode = match Engine::of_backend(pool.get_database_backend()) {
+        Engine::Sqlite => Some(SqliteTransactionMode::Immediate),
+        Engine::MySql | Engine::Postgres => None,
+    };
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that the ban leads to")]
+    pool.begin_with_options(TransactionOptions {
+        sqlite_transaction_mode,
+        ..TransactionOptions::default()
+    })
+    .await
+}
+
+/// What all pools have in common.
+fn pool_options<DB: sqlx::Database>(options: &DatabaseOptions) -> PoolOptions<DB> {
+    PoolOptions::new()
+        .max_connections(options.max_connections.max(1))
+        .min_connections(options.min_connections.min(options.max_connections.max(1)))
+        .acquire_timeout(options.acquire_timeout)
+        .test_before_acquire(false)
+        .before_acquire(|connection: &mut DB::Connection, state| {
+            async move {
+                if state.idle_for > TRUSTED_IDLE {
+                    connection.ping().await?;
+                }
+                Ok(true)
+            }
+            .boxed()
+        })
+}
+
+/// Statements at `debug`, slow ones at `warn`; both without their values.
+fn log_statements<O: ConnectOptions>(connect: O, options: &DatabaseOptions) -> O {
+    connect
+        .log_statements(LevelFilter::Debug)
+        .log_slow_statements(LevelFilter::Warn, options.slow_statement_threshold)
+}
+
+fn parse<O: FromStr>(options: &DatabaseOptions) -> Result<O, PersistenceError> {
+    options
+        .url
+        .expose_secret()
+        .parse()
+        .map_err(|_| InvalidDatabaseUrl.into())
+}
+
+/// One writer and several readers over a write-ahead log: readers never wait for the writer, and the single writer makes
+/// `SQLITE_BUSY` a matter between processes only.
+async fn open_sqlite(options: &DatabaseOptions) -> Result<Pools, PersistenceError> {
+    let url = options.url.expose_secret();
+    let is_in_memory = url.contains(":memory:") || url.contains("mode=memory");
+    let connect = log_statements(parse::<SqliteConnectOptions>(options)?, options)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(match options.durability {
+            Durability::Full => SqliteSynchronous::Full,
+            Durability::Relaxed => SqliteSynchronous::Normal,
+        })
+        .busy_timeout(SQLITE_BUSY_TIMEOUT.max(options.acquire_timeout))
+        .foreign_keys(true);
+    // Closing the last connection to a database in memory deletes it, so connections live as long as the pool.
+    let pool = || pool_options(options).idle_timeout(None).max_lifetime(None);
+
+    let writer = pool()
+        .min_connections(1)
+        .max_connections(1)
+        .connect_with(connect.clone())
+        .await;
+    let writer = SqlxSqliteConnector::from_sqlx_sqlite_pool(writer.map_err(connect_error)?);
+    if is_in_memory {
+        return Ok(one_pool(writer));
+    }
+    let reader = pool()
+        .connect_with(connect.read_only(true))
+        .await
+        .map_err(connect_error)?;
+    Ok(Pools {
+        writer,
+        reader: Some(SqlxSqliteConnector::from_sqlx_sqlite_pool(reader)),
+    })
+}
+
+fn open_mysql(options: &DatabaseOptions) -> Result<DatabaseConnection, PersistenceError> {
+    let connect = log_statements(parse::<MySqlConnectOptions>(options)?, options);
+    let statement_timeout = options.statement_timeout;
+    let pool = pool_options(options)
+        .max_lifetime(options.max_lifetime)
+        .after_connect(move |connection, _| set_up_mysql_session(connection, statement_timeout).boxed())
+        .connect_lazy_with(connect);
+    Ok(SqlxMySqlConnector::from_sqlx_mysql_pool(pool))
+}
+
+/// Limits how long a statement runs. MariaDB and MySQL have a variable each, in different units, and MySQL's covers SELECT
+/// only; a write mostly waits for a row lock, and that wait has a limit on both.
+async fn set_up_mysql_session(connection: &mut MySqlConnection, limit: Option<Duration>) -> Result<(), sqlx::Error> {
+    let Some(limit) = limit else { return Ok(()) };
+    let version: String = connection.fetch_one("SELECT VERSION()").await?.try_get(0)?;
+    let limit_statements = if version.contains("MariaDB") {
+        format!("SET SESSION max_statement_time = {}", limit.as_secs_f64())
+    } else {
+        format!("SET SESSION max_execution_time = {}", limit.as_millis().max(1))
+    };
+    let limit_lock_waits = format!("SET SESSION innodb_lock_wait_timeout = {}", limit.as_secs().max(1));
+    connection.execute(sqlx::AssertSqlSafe(limit_statements)).await?;
+    connection.execute(sqlx::AssertSqlSafe(limit_lock_waits)).await?;
+    Ok(())
+}
+
+fn open_postgres(options: &DatabaseOptions) -> Result<DatabaseConnection, PersistenceError> {
+    let connect = log_statements(parse::<PgConnectOptions>(options)?, options).application_name("async-starter");
+    let statement_timeout = options.statement_timeout;
+    let pool = pool_options(options)
+        .max_lifetime(options.max_lifetime)
+        .after_connect(move |connection: &mut PgConnection, _| {
+            async move {
+                if let Some(limit) = statement_timeout {
+                    let limit = format!("SET statement_timeout = {}", limit.as_millis().max(1));
+                    connection.execute(sqlx::AssertSqlSafe(limit)).await?;
+                }
+                Ok(())
+            }
+            .boxed()
+        })
+        .connect_lazy_with(connect);
+    Ok(SqlxPostgresConnector::from_sqlx_postgres_pool(pool))
+}
+
+fn connect_error(error: sqlx::Error) -> PersistenceError {
+    PersistenceError::Unavailable(DbErr::Conn(sea_orm::RuntimeErr::SqlxError(error.into())))
+}

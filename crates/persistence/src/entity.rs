@@ -1,0 +1,47 @@
+//! Tables as SeaORM sees them. Private: other layers get `domain` types only.
+
+pub(crate) mod user {
+    //! The table `users`.
+
+    use domain::{Email, Timestamp, User, UserId, UserName, Violation};
+    use sea_orm::entity::prelude::*;
+
+    use crate::PersistenceError;
+
+    /// A row of `users`.
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "users")]
+    pub(crate) struct Model {
+        #[sea_orm(primary_key)]
+        pub(crate) id: i64,
+        pub(crate) name: String,
+        pub(crate) email: String,
+        /// In UTC, like every time in the database.
+        pub(crate) created_at: DateTime,
+        pub(crate) updated_at: DateTime,
+        pub(crate) version: i64,
+    }
+
+    #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
+    pub(crate) enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+
+    impl TryFrom<Model> for User {
+        type Error = PersistenceError;
+
+        /// Checks the rules again: a row written by hand may break them.
+        fn try_from(row: Model) -> Result<Self, PersistenceError> {
+            let id = row.id;
+            let invalid = |column| move |violation: Violation| PersistenceError::InvalidRow { id, column, violation };
+            Ok(Self {
+                id: UserId::new(id).map_err(invalid("id"))?,
+                name: UserName::parse(&row.name).map_err(invalid("name"))?,
+                email: Email::parse(&row.email).map_err(invalid("email"))?,
+                created_at: Timestamp::try_from(row.created_at.and_utc()).map_err(invalid("created_at"))?,
+                updated_at: Timestamp::try_from(row.updated_at.and_utc()).map_err(invalid("updated_at"))?,
+                version: row.version,
+            })
+        }
+    }
+}

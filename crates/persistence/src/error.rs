@@ -1,0 +1,62 @@
+//! What can go wrong between us and the database, in the terms on which the layers above decide.
+
+use sea_orm::DbErr;
+
+use crate::{config::InvalidDatabaseUrl, engine};
+
+/// A database operation failed.
+///
+/// No message here repeats a stored value or the address of the database; the source of an error may, so sources are for
+/// the log of a 5xx alone.
+#[derive(Debug, thiserror::Error)]
+pub enum PersistenceError {
+    /// Another user has this address. The unique index decided, so it holds whatever else runs at the same time.
+    #[error("another user has this e-mail address")]
+    EmailTaken,
+    /// The transaction was in the way of another (deadlock, serialization failure, `SQLITE_BUSY`) and left no trace.
+    /// Running the whole of it again is safe and likely to succeed.
+    #[error("the transaction was in conflict with another; run it again")]
+    TransactionConflict(#[source] DbErr),
+    /// No connection could be had in time, or it broke: the database is down, unreachable or out of connections.
+    #[error("the database is unavailable; check that it runs and that DATABASE_URL leads to it")]
+    Unavailable(#[source] DbErr),
+    /// The same, found out by a wait of ours that ended.
+    #[error("the database did not answer within {0:?}")]
+    NoAnswer(std::time::Duration),
+    /// The database session ended the statement because it ran longer than `DB_STATEMENT_TIMEOUT`.
+    #[error("the statement ran longer than DB_STATEMENT_TIMEOUT allows")]
+    StatementTimeout(#[source] DbErr),
+    /// A row breaks a rule of the domain. Somebody wrote it past this program.
+    #[error("column {column} of users row {id} holds a value that the rules refuse: {violation}; correct it by hand")]
+    InvalidRow {
+        /// The id of the row.
+        id: i64,
+        /// The column.
+        column: &'static str,
+        /// The rule that is broken.
+        violation: domain::Violation,
+    },
+    /// The address of the database cannot be used.
+    #[error(transparent)]
+    InvalidUrl(#[from] InvalidDatabaseUrl),
+    /// Another process held the migration lock for too long.
+    #[error("another process has held the migration lock for more than {0:?}; if none is migrating, end its session")]
+    MigrationLockHeld(std::time::Duration),
+    /// Anything else: a defect of ours or of the schema.
+    #[error("the database refused a statement")]
+    Other(#[source] DbErr),
+}
+
+impl From<DbErr> for PersistenceError {
+    fn from(error: DbErr) -> Self {
+        engine::classify(error)
+    }
+}
+
+impl PersistenceError {
+    /// Whether running the whole transaction again is safe and may succeed.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        matches!(self, Self::TransactionConflict(_))
+    }
+}

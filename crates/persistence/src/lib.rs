@@ -1,0 +1,28 @@
+//! Pools, transactions, migrations, seeding and the repository of users, on SQLite, MySQL, MariaDB and PostgreSQL.
+//!
+//! [`Database`] holds the pools and is the only door to a [`Transaction`]; [`UserRepository`] speaks SQL over either.
+//! Entities are private, so no other layer can query past the repository, and every difference between engines lives in
+//! the private module `engine`.
+//!
+//! What must never be imported here: HTTP, and business decisions such as what a duplicate means to a caller.
+
+mod config;
+mod database;
+mod engine;
+mod entity;
+mod error;
+mod executor;
+mod migration;
+mod repository;
+mod seed;
+#[cfg(feature = "test-support")]
+pub mod test_db;
+
+pub use config::{DatabaseOptions, Durability, InvalidDatabaseUrl};
+pub use database::{Database, PoolStatus};
+pub use engine::Engine;
+pub use error::PersistenceError;
+pub use executor::{Connection, Executor, Transaction};
+pub use migration::{MigrationStatus, Migrations, mysql_script};
+pub use repository::UserRepository;
+pub use seed::{SeedPlan, SeedProgress, add_sample_users, seed, truncate};

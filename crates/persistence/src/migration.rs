@@ -1,0 +1,207 @@
+//! The schema, as a list of steps that are applied once each, in order.
+//!
+//! A step holds a single DDL statement, because MySQL commits each by itself: a step has happened or it has not. Steps
+//! never use entities: an entity follows the present schema, a step describes the schema of its day. A step that has been
+//! released is never changed; the next change is a new step.
+
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, Schema};
+use sea_orm_migration::{
+    MigrationName, MigrationStatus as SeaOrmStatus, MigrationTrait, MigratorTrait, SchemaManager, seaql_migrations,
+};
+
+use crate::{
+    Database, PersistenceError,
+    engine::{self, LockedConnection},
+    seed::SAMPLE_USERS,
+};
+
+mod m20261123_000001_create_users;
+mod m20261123_000002_index_users_by_creation;
+
+/// The step that creates the table of users.
+pub(crate) const CREATE_USERS: &str = "m20261123_000001_create_users";
+
+const STEPS: [Step; 2] = [
+    Step {
+        name: CREATE_USERS,
+        up: m20261123_000001_create_users::up,
+        down: m20261123_000001_create_users::down,
+    },
+    Step {
+        name: "m20261123_000002_index_users_by_creation",
+        up: m20261123_000002_index_users_by_creation::up,
+        down: m20261123_000002_index_users_by_creation::down,
+    },
+];
+
+/// A change of the schema and its reverse, as one SQL statement each.
+#[derive(Clone, Copy)]
+struct Step {
+    name: &'static str,
+    up: fn(DbBackend) -> String,
+    down: fn(DbBackend) -> String,
+}
+
+impl MigrationName for Step {
+    fn name(&self) -> &str {
+        self.name
+    }
+}
+
+#[expect(
+    elided_lifetimes_in_paths,
+    reason = "the trait elides this lifetime, and its macro needs both to agree"
+)]
+#[sea_orm_migration::async_trait::async_trait]
+impl MigrationTrait for Step {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        manager
+            .get_connection()
+            .execute_unprepared(&(self.up)(manager.get_database_backend()))
+            .await
+            .map(|_| ())
+    }
+
+    async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        manager
+            .get_connection()
+            .execute_unprepared(&(self.down)(manager.get_database_backend()))
+            .await
+            .map(|_| ())
+    }
+}
+
+struct Migrator;
+
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        STEPS
+            .iter()
+            .map(|step| Box::new(*step) as Box<dyn MigrationTrait>)
+            .collect()
+    }
+}
+
+/// A step and whether the database has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MigrationStatus {
+    /// The name under which the step is recorded.
+    pub name: String,
+    /// Whether it has been applied.
+    pub applied: bool,
+}
+
+/// The migrations of one database. Everything that changes it happens under a lock that other processes respect.
+#[derive(Debug)]
+pub struct Migrations<'a>(&'a Database);
+
+impl<'a> Migrations<'a> {
+    /// The migrations of `database`.
+    #[must_use]
+    pub fn new(database: &'a Database) -> Self {
+        Self(database)
+    }
+
+    /// Applies up to `limit` pending steps, all without a limit, and returns their names.
+    ///
+    /// # Errors
+    /// When the lock is held for too long or the database refuses; on MySQL the steps before the refused one are kept, on
+    /// the other engines none is.
+    pub async fn up(&self, limit: Option<u32>) -> Result<Vec<String>, PersistenceError> {
+        self.change(async |connection| Migrator::up(connection.executor(), limit).await)
+            .await
+    }
+
+    /// Reverts the last `count` applied steps and returns their names.
+    ///
+    /// # Errors
+    /// As for [`up`](Self::up).
+    pub async fn down(&self, count: u32) -> Result<Vec<String>, PersistenceError> {
+        self.change(async |connection| Migrator::down(connection.executor(), Some(count)).await)
+            .await
+    }
+
+    /// Drops every table with all data, and applies all steps.
+    ///
+    /// # Errors
+    /// As for [`up`](Self::up).
+    pub async fn fresh(&self) -> Result<Vec<String>, PersistenceError> {
+        self.change(async |connection| Migrator::fresh(connection.executor()).await)
+            .await?;
+        Ok(STEPS.iter().map(|step| step.name.to_owned()).collect())
+    }
+
+    /// All steps, in order. Reads only: a database without bookkeeping has none applied.
+    ///
+    /// # Errors
+    /// When the database cannot be asked, or records a step that this program does not know.
+    pub async fn status(&self) -> Result<Vec<MigrationStatus>, PersistenceError> {
+        let steps = Migrator::get_migration_with_status_read_only(&self.0.reader().0).await?;
+        let status = |step: &sea_orm_migration::Migration| MigrationStatus {
+            name: step.name().to_owned(),
+            applied: step.status() == SeaOrmStatus::Applied,
+        };
+        Ok(steps.iter().map(status).collect())
+    }
+
+    /// Whether any step is pending.
+    ///
+    /// # Errors
+    /// As for [`status`](Self::status).
+    pub async fn any_pending(&self) -> Result<bool, PersistenceError> {
+        Ok(self.status().await?.iter().any(|step| !step.applied))
+    }
+
+    /// Runs `work` under the lock and returns the names of the steps whose status it changed.
+    async fn change(
+        &self,
+        work: impl AsyncFnOnce(LockedConnection<'_>) -> Result<(), DbErr>,
+    ) -> Result<Vec<String>, PersistenceError> {
+        engine::with_migration_lock(&self.0.writer().0, async |connection| {
+            let before = applied(connection).await?;
+            work(connection).await?;
+            let after = applied(connection).await?;
+            Ok(STEPS
+                .iter()
+                .map(|step| step.name.to_owned())
+                .filter(|name| before.contains(name) != after.contains(name))
+                .collect())
+        })
+        .await
+    }
+}
+
+async fn applied(connection: LockedConnection<'_>) -> Result<Vec<String>, DbErr> {
+    let steps = Migrator::get_applied_migrations(&connection.executor()).await?;
+    Ok(steps.iter().map(|step| step.name().to_owned()).collect())
+}
+
+/// The SQL that brings an empty MySQL or MariaDB database to the present schema: tables, bookkeeping and sample users.
+///
+/// `init.sql` is this text. It names no database and creates no accounts.
+#[must_use]
+pub fn mysql_script() -> String {
+    let backend = DbBackend::MySql;
+    let bookkeeping = backend.build(&Schema::new(backend).create_table_from_entity(seaql_migrations::Entity));
+    let steps: Vec<_> = STEPS.iter().map(|step| format!("{};\n", (step.up)(backend))).collect();
+    let versions: Vec<_> = STEPS
+        .iter()
+        .map(|step| format!("  ('{}', UNIX_TIMESTAMP())", step.name))
+        .collect();
+    let users: Vec<_> = SAMPLE_USERS
+        .iter()
+        .map(|(name, email)| format!("  ('{name}', '{email}', UTC_TIMESTAMP(6), UTC_TIMESTAMP(6))"))
+        .collect();
+    format!(
+        "-- The schema of async-starter for MySQL and MariaDB, with its migrations recorded as applied, and sample users.\n\
+         -- Load it into an empty database. Written by `cargo xtask schema dump`: change the migrations, not this file.\n\n\
+         SET NAMES utf8mb4;\n\n\
+         {}\n\
+         {bookkeeping};\n\n\
+         INSERT INTO `seaql_migrations` (`version`, `applied_at`) VALUES\n{};\n\n\
+         INSERT INTO `users` (`name`, `email`, `created_at`, `updated_at`) VALUES\n{};\n",
+        steps.join("\n"),
+        versions.join(",\n"),
+        users.join(",\n"),
+    )
+}

@@ -1,0 +1,393 @@
+//! A database of its own for every test, on every engine that can be had, and the runner that names the others.
+//!
+//! A test is an `async fn(TestDatabase)`. A test binary lists its tests once, and each runs on SQLite, MySQL, MariaDB and
+//! PostgreSQL as `mysql::the_name_of_the_test`. SQLite needs nothing. The servers are found by `TEST_MYSQL_URL`,
+//! `TEST_MARIADB_URL` and `TEST_POSTGRES_URL` (`cargo xtask test` sets them); tests of an engine without its variable are
+//! reported as ignored.
+//!
+//! ```no_run
+//! # extern crate async_starter_persistence as persistence;
+//! use persistence::{on_every_engine, test_db::{self, TestDatabase}};
+//!
+//! async fn a_new_database_is_empty(db: TestDatabase) {
+//!     let users = persistence::UserRepository::new(db.database().reader());
+//!     assert_eq!(users.count(&Default::default()).await.unwrap(), 0);
+//! }
+//!
+//! fn main() -> std::process::ExitCode {
+//!     test_db::main(on_every_engine![a_new_database_is_empty])
+//! }
+//! ```
+//!
+//! A function that is missing from the list is dead code, which the compiler reports: no test is forgotten.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot be set up has failed"
+)]
+
+use std::{
+    fmt,
+    panic::AssertUnwindSafe,
+    pin::Pin,
+    process::ExitCode,
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use futures_util::FutureExt;
+use libtest_mimic::{Arguments, Trial};
+use sea_orm::{ConnectionTrait, DatabaseConnection, Statement};
+use secrecy::SecretString;
+use tokio::sync::OnceCell;
+use url::Url;
+use uuid::Uuid;
+
+use crate::{Database, DatabaseOptions, Executor, Migrations, engine};
+
+/// The start of the name of every test database; the time of creation and a unique number follow.
+const PREFIX: &str = "async_starter_test";
+
+/// A database older than this was left behind by a run that was killed, and is dropped.
+const LEFTOVER_AGE_SECONDS: u64 = 3600;
+
+/// A database server that tests run on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TestEngine {
+    /// A file in a temporary folder.
+    Sqlite,
+    /// A genuine MySQL server.
+    MySql,
+    /// A MariaDB server, which differs from MySQL in authentication, error codes and what it can return.
+    MariaDb,
+    /// A PostgreSQL server.
+    Postgres,
+}
+
+impl TestEngine {
+    const ALL: [Self; 4] = [Self::Sqlite, Self::MySql, Self::MariaDb, Self::Postgres];
+
+    fn variable(self) -> Option<&'static str> {
+        match self {
+            Self::Sqlite => None,
+            Self::MySql => Some("TEST_MYSQL_URL"),
+            Self::MariaDb => Some("TEST_MARIADB_URL"),
+            Self::Postgres => Some("TEST_POSTGRES_URL"),
+        }
+    }
+
+    /// The address of the server, or nothing for SQLite.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "tests have no configuration; these variables are their only input"
+    )]
+    fn server_url(self) -> Option<String> {
+        std::env::var(self.variable()?).ok()
+    }
+
+    /// Whether tests can run on this engine here.
+    #[must_use]
+    pub fn is_available(self) -> bool {
+        self == Self::Sqlite || self.server_url().is_some()
+    }
+}
+
+impl fmt::Display for TestEngine {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Sqlite => "sqlite",
+            Self::MySql => "mysql",
+            Self::MariaDb => "mariadb",
+            Self::Postgres => "postgres",
+        })
+    }
+}
+
+/// An empty database that belongs to one test. Clones share it; the runner removes it after the test.
+#[derive(Clone, Debug)]
+pub struct TestDatabase(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    engine: TestEngine,
+    url: String,
+    /// Where the database is dropped from: the server's own address and the name. Absent for SQLite.
+    server: Option<(String, String)>,
+    /// Holds the SQLite file; dropping it deletes the file.
+    _folder: Option<tempfile::TempDir>,
+    database: Database,
+}
+
+impl TestDatabase {
+    /// Creates a database with all migrations applied.
+    ///
+    /// # Panics
+    /// When the server cannot be reached.
+    pub async fn create(engine: TestEngine) -> Self {
+        let database = Self::create_unmigrated(engine).await;
+        Migrations::new(&database.0.database).up(None).await.unwrap();
+        database
+    }
+
+    /// Creates a database without tables.
+    ///
+    /// # Panics
+    /// When the server cannot be reached.
+    pub async fn create_unmigrated(engine: TestEngine) -> Self {
+        let (url, server, folder) = match engine.server_url() {
+            None => {
+                let folder = tempfile::tempdir().unwrap();
+                (
+                    format!("sqlite://{}?mode=rwc", folder.path().join("test.db").display()),
+                    None,
+                    Some(folder),
+                )
+            }
+            Some(server_url) => {
+                drop_leftovers(engine, &server_url).await;
+                let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+                let name = format!("{PREFIX}_{seconds}_{}", Uuid::now_v7().simple());
+                execute_on_server(&server_url, &format!("CREATE DATABASE {name}")).await;
+                let mut url = Url::parse(&server_url).unwrap();
+                url.set_path(&name);
+                (url.into(), Some((server_url, name)), None)
+            }
+        };
+        let database = Database::open(&Self::options_for(&url)).await.unwrap();
+        Self(Arc::new(Inner {
+            engine,
+            url,
+            server,
+            _folder: folder,
+            database,
+        }))
+    }
+
+    fn options_for(url: &str) -> DatabaseOptions {
+        DatabaseOptions {
+            max_connections: 10,
+            ..DatabaseOptions::new(SecretString::from(url))
+        }
+    }
+
+    /// Which server the database is on.
+    #[must_use]
+    pub fn engine(&self) -> TestEngine {
+        self.0.engine
+    }
+
+    /// The address of the database.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.0.url
+    }
+
+    /// The database.
+    #[must_use]
+    pub fn database(&self) -> &Database {
+        &self.0.database
+    }
+
+    /// Options that open the database once more.
+    #[must_use]
+    pub fn options(&self) -> DatabaseOptions {
+        Self::options_for(&self.0.url)
+    }
+
+    /// Executes SQL on the writer.
+    ///
+    /// # Panics
+    /// When the database refuses.
+    pub async fn execute(&self, sql: &str) {
+        self.0.database.writer().0.execute_unprepared(sql).await.unwrap();
+    }
+
+    /// The rows of a query as text, on any pool or transaction.
+    ///
+    /// # Panics
+    /// When the database refuses, or a value is neither text nor a number.
+    pub async fn query(&self, executor: &impl Executor, sql: &str) -> Vec<Vec<String>> {
+        let executor = executor.inner();
+        let statement = Statement::from_string(executor.get_database_backend(), sql);
+        let rows = executor.query_all_raw(statement).await.unwrap();
+        let text = |row: &sea_orm::QueryResult, index| {
+            let text = row
+                .try_get_by_index::<Option<String>>(index)
+                .map(Option::unwrap_or_default);
+            let number = || row.try_get_by_index::<i64>(index).map(|number| number.to_string());
+            let small_number = || row.try_get_by_index::<i32>(index).map(|number| number.to_string());
+            let bytes = || {
+                row.try_get_by_index::<Vec<u8>>(index)
+                    .map(|bytes| String::from_utf8(bytes).unwrap())
+            };
+            text.or_else(|_| number())
+                .or_else(|_| small_number())
+                .or_else(|_| bytes())
+                .unwrap()
+        };
+        rows.iter()
+            .map(|row| (0..row.column_names().len()).map(|index| text(row, index)).collect())
+            .collect()
+    }
+
+    async fn remove(self) {
+        self.0.database.close().await.unwrap();
+        if let Some((server_url, name)) = &self.0.server {
+            let force = if self.0.engine == TestEngine::Postgres {
+                " WITH (FORCE)"
+            } else {
+                ""
+            };
+            execute_on_server(server_url, &format!("DROP DATABASE {name}{force}")).await;
+        }
+    }
+}
+
+async fn connect_to_server(server_url: &str) -> DatabaseConnection {
+    let options = DatabaseOptions {
+        max_connections: 1,
+        ..DatabaseOptions::new(SecretString::from(server_url))
+    };
+    engine::open(&options).await.unwrap().writer
+}
+
+async fn execute_on_server(server_url: &str, sql: &str) {
+    let server = connect_to_server(server_url).await;
+    server.execute_unprepared(sql).await.unwrap();
+    server.close().await.unwrap();
+}
+
+/// Drops the databases of runs that were killed, once in a test binary and engine.
+async fn drop_leftovers(engine: TestEngine, server_url: &str) {
+    static MYSQL: OnceCell<()> = OnceCell::const_new();
+    static MARIADB: OnceCell<()> = OnceCell::const_new();
+    static POSTGRES: OnceCell<()> = OnceCell::const_new();
+    let (once, list) = match engine {
+        TestEngine::Sqlite => return,
+        TestEngine::MySql => (
+            &MYSQL,
+            "SELECT CAST(schema_name AS CHAR) FROM information_schema.schemata",
+        ),
+        TestEngine::MariaDb => (
+            &MARIADB,
+            "SELECT CAST(schema_name AS CHAR) FROM information_schema.schemata",
+        ),
+        TestEngine::Postgres => (&POSTGRES, "SELECT CAST(datname AS TEXT) FROM pg_database"),
+    };
+    let sweep = async || {
+        let server = connect_to_server(server_url).await;
+        let oldest = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() - LEFTOVER_AGE_SECONDS;
+        let names = server
+            .query_all_raw(Statement::from_string(server.get_database_backend(), list))
+            .await
+            .unwrap();
+        for name in names.iter().map(|row| row.try_get_by_index::<String>(0).unwrap()) {
+            let created = name
+                .strip_prefix(PREFIX)
+                .and_then(|rest| rest.split('_').nth(1)?.parse::<u64>().ok());
+            if created.is_some_and(|created| created < oldest) {
+                // Another test binary may drop the same leftover at the same time.
+                server
+                    .execute_unprepared(&format!("DROP DATABASE IF EXISTS {name}"))
+                    .await
+                    .ok();
+            }
+        }
+        server.close().await.unwrap();
+    };
+    once.get_or_init(sweep).await;
+}
+
+/// A test by name, for [`main`]. Made by [`on_every_engine!`](crate::on_every_engine).
+#[derive(Clone, Copy)]
+pub struct TestCase {
+    /// The path of the function.
+    pub name: &'static str,
+    /// Whether the database has its tables when the test begins.
+    pub migrated: bool,
+    /// The function.
+    pub run: fn(TestDatabase) -> Pin<Box<dyn Future<Output = ()> + Send>>,
+}
+
+impl fmt::Debug for TestCase {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.name)
+    }
+}
+
+/// Lists tests that run on every engine, each in a database with all migrations applied.
+#[macro_export]
+macro_rules! on_every_engine {
+    ($($test:path),* $(,)?) => {
+        vec![$($crate::test_db::TestCase {
+            name: stringify!($test),
+            migrated: true,
+            run: |database| ::std::boxed::Box::pin($test(database)),
+        }),*]
+    };
+}
+
+/// Lists tests that run on every engine, each in a database without tables.
+#[macro_export]
+macro_rules! on_every_empty_engine {
+    ($($test:path),* $(,)?) => {
+        vec![$($crate::test_db::TestCase {
+            name: stringify!($test),
+            migrated: false,
+            run: |database| ::std::boxed::Box::pin($test(database)),
+        }),*]
+    };
+}
+
+/// Runs tests on every engine, as the `main` of a test binary with `harness = false`. The usual arguments of test binaries
+/// work: a filter, `--test-threads`, `--skip`, `--list` and so on.
+#[must_use]
+pub fn main(cases: Vec<TestCase>) -> ExitCode {
+    let mut trials = Vec::new();
+    for engine in TestEngine::ALL {
+        for case in &cases {
+            let case = *case;
+            let name = format!("{engine}::{}", case.name.replace(' ', ""));
+            let trial = Trial::test(name, move || {
+                run_on(engine, case);
+                Ok(())
+            });
+            trials.push(trial.with_ignored_flag(!engine.is_available()));
+        }
+    }
+    for engine in TestEngine::ALL.into_iter().filter(|engine| !engine.is_available()) {
+        println!(
+            "{engine}: ignored, because {} is not set",
+            engine.variable().unwrap_or_default()
+        );
+    }
+    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+}
+
+fn run_on(engine: TestEngine, case: TestCase) {
+    if !engine.is_available() {
+        panic!("{} is not set", engine.variable().unwrap_or_default());
+    }
+    // A stuck test should say so rather than hold the whole run.
+    let limit = Duration::from_secs(180);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap();
+    let outcome = runtime.block_on(async {
+        let database = match case.migrated {
+            true => TestDatabase::create(engine).await,
+            false => TestDatabase::create_unmigrated(engine).await,
+        };
+        let test = AssertUnwindSafe((case.run)(database.clone())).catch_unwind();
+        let outcome = tokio::time::timeout(limit, test).await;
+        database.remove().await;
+        outcome
+    });
+    match outcome {
+        Ok(Ok(())) => {}
+        Ok(Err(panic)) => std::panic::resume_unwind(panic),
+        Err(_) => panic!("not finished after {limit:?}"),
+    }
+}

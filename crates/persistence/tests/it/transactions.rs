@@ -1,0 +1,176 @@
+//! Transactions, and what becomes of them when things go wrong.
+
+use std::{
+    future::poll_fn,
+    pin::pin,
+    task::Poll,
+    time::{Duration, Instant},
+};
+
+use persistence::{
+    Database, DatabaseOptions, PersistenceError, UserRepository,
+    test_db::{TestDatabase, TestEngine},
+};
+
+use crate::support::{at, count, insert, name, new_user};
+
+pub(crate) async fn dropping_a_transaction_rolls_back(db: TestDatabase) {
+    let transaction = db.database().begin().await.unwrap();
+    UserRepository::new(&transaction)
+        .insert(new_user("Ann", "ann@example.com"), at(0))
+        .await
+        .unwrap();
+    drop(transaction);
+    assert_eq!(count(&db).await, 0);
+    let transaction = db.database().begin().await.unwrap();
+    UserRepository::new(&transaction)
+        .insert(new_user("Ann", "ann@example.com"), at(0))
+        .await
+        .unwrap();
+    transaction.rollback().await.unwrap();
+    assert_eq!(count(&db).await, 0);
+}
+
+/// Without the shield around BEGIN the cancelled call leaves its connection inside an open transaction, and the insert of
+/// the next borrower vanishes with it.
+pub(crate) async fn a_begin_that_is_cancelled_anywhere_loses_no_later_write(db: TestDatabase) {
+    // One connection, so that the next borrower gets the one that was cancelled on.
+    let narrow = Database::open(&DatabaseOptions {
+        max_connections: 1,
+        ..db.options()
+    })
+    .await
+    .unwrap();
+    let mut written = 0;
+    for polls in 0..40 {
+        let finished = {
+            let mut begin = pin!(narrow.begin());
+            let mut left = polls;
+            poll_fn(|context| {
+                if left == 0 {
+                    return Poll::Ready(false);
+                }
+                left -= 1;
+                match begin.as_mut().poll(context) {
+                    Poll::Ready(outcome) => Poll::Ready(outcome.is_ok()),
+                    Poll::Pending => {
+                        // Poll again at once: every point where it can wait is a point to cancel at.
+                        context.waker().wake_by_ref();
+                        Poll::Pending
+                    }
+                }
+            })
+            .await
+        };
+        // Cancel later and later in time as well, since a wake-up comes sooner than an answer.
+        if !finished {
+            let _ = tokio::time::timeout(Duration::from_micros(polls * 20), narrow.begin()).await;
+        }
+        let new = new_user("Ann", &format!("ann{polls}@example.com"));
+        UserRepository::new(narrow.writer()).insert(new, at(0)).await.unwrap();
+        written += 1;
+        assert_eq!(count(&db).await, written, "the insert after {polls} polls was lost");
+    }
+    narrow.close().await.unwrap();
+}
+
+pub(crate) async fn a_deadlock_is_a_conflict_that_may_be_retried(db: TestDatabase) {
+    let ann = insert(&db, new_user("Ann", "ann@example.com")).await;
+    let bob = insert(&db, new_user("Bob", "bob@example.com")).await;
+    let rename = |text: &str| domain::UserChanges::new(Some(name(text)), None).unwrap();
+    if db.engine() == TestEngine::Sqlite {
+        // One writer at a time cannot deadlock; another process that holds the lock for too long is the conflict.
+        let impatient = DatabaseOptions {
+            acquire_timeout: Duration::from_millis(100),
+            ..db.options()
+        };
+        let holder = db.database().begin().await.unwrap();
+        let other = Database::open(&impatient).await.unwrap();
+        let refused = tokio::time::timeout(
+            Duration::from_secs(20),
+            UserRepository::new(other.writer()).delete(ann.id),
+        )
+        .await;
+        let refused = refused.unwrap().unwrap_err();
+        assert!(refused.is_retryable(), "{refused:?}");
+        holder.rollback().await.unwrap();
+        return;
+    }
+    let (first, second) = (
+        db.database().begin().await.unwrap(),
+        db.database().begin().await.unwrap(),
+    );
+    UserRepository::new(&first)
+        .update(ann.id, &rename("1"), at(1))
+        .await
+        .unwrap();
+    UserRepository::new(&second)
+        .update(bob.id, &rename("2"), at(1))
+        .await
+        .unwrap();
+    let (first_repository, second_repository) = (UserRepository::new(&first), UserRepository::new(&second));
+    let (left, right) = (rename("1"), rename("2"));
+    let crossed = futures_util::future::join(
+        first_repository.update(bob.id, &left, at(1)),
+        second_repository.update(ann.id, &right, at(1)),
+    );
+    let (left, right) = crossed.await;
+    let refused = left.and(right).unwrap_err();
+    assert!(refused.is_retryable(), "{refused:?}");
+}
+
+pub(crate) async fn a_full_pool_is_reported_as_unavailable_in_time(db: TestDatabase) {
+    let options = DatabaseOptions {
+        max_connections: 1,
+        acquire_timeout: Duration::from_millis(300),
+        ..db.options()
+    };
+    let narrow = Database::open(&options).await.unwrap();
+    let holder = narrow.begin().await.unwrap();
+    let start = Instant::now();
+    let refused = narrow.begin().await.unwrap_err();
+    assert!(matches!(refused, PersistenceError::Unavailable(_)), "{refused:?}");
+    assert!(start.elapsed() < Duration::from_secs(3));
+    holder.rollback().await.unwrap();
+    narrow.begin().await.unwrap().rollback().await.unwrap();
+    narrow.close().await.unwrap();
+}
+
+pub(crate) async fn a_statement_that_runs_too_long_is_ended(db: TestDatabase) {
+    let ann = insert(&db, new_user("Ann", "ann@example.com")).await;
+    let options = DatabaseOptions {
+        statement_timeout: Some(Duration::from_secs(1)),
+        ..db.options()
+    };
+    let strict = Database::open(&options).await.unwrap();
+    // Another transaction holds the row, so the statement would wait for it. SQLite has no limit but that of the lock.
+    let holder = db.database().begin().await.unwrap();
+    UserRepository::new(&holder).delete(ann.id).await.unwrap();
+    let start = Instant::now();
+    let refused = UserRepository::new(strict.writer()).delete(ann.id).await.unwrap_err();
+    assert!(start.elapsed() < Duration::from_secs(9), "{:?}", start.elapsed());
+    match db.engine() {
+        TestEngine::Sqlite => assert!(refused.is_retryable(), "{refused:?}"),
+        _ => assert!(matches!(refused, PersistenceError::StatementTimeout(_)), "{refused:?}"),
+    }
+    holder.rollback().await.unwrap();
+}
+
+pub(crate) async fn pool_status_counts_what_is_in_use(db: TestDatabase) {
+    let in_use = || db.database().pool_status().iter().map(|pool| pool.in_use).sum::<u32>();
+    // A connection is handed back in the background.
+    let settles_at = async |expected| {
+        for _ in 0..200 {
+            if in_use() == expected {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("never {expected} in use: {:?}", db.database().pool_status());
+    };
+    settles_at(0).await;
+    let transaction = db.database().begin().await.unwrap();
+    settles_at(1).await;
+    transaction.rollback().await.unwrap();
+    settles_at(0).await;
+}
