@@ -5,7 +5,7 @@ use std::time::Duration;
 use sea_orm::ConnectionTrait;
 use tokio::time::timeout;
 
-use crate::{Connection, DatabaseOptions, Engine, PersistenceError, Transaction, engine};
+use crate::{Connection, DatabaseOptions, Durability, Engine, PersistenceError, Transaction, engine};
 
 /// A database: a pool for writing and a pool for reading. Cloning shares them.
 ///
@@ -48,6 +48,23 @@ impl Database {
             writer: Connection(pools.writer),
             reader,
         })
+    }
+
+    /// The same database for work that outlasts a request: a connection or two that wait longer, and statements without a
+    /// limit. Nothing for a database in memory, which exists in its own pool alone; there, this one has to do.
+    ///
+    /// # Errors
+    /// As for [`open`](Self::open).
+    pub async fn for_maintenance(&self, durability: Durability) -> Result<Option<Self>, PersistenceError> {
+        if engine::is_in_memory(&self.options) {
+            return Ok(None);
+        }
+        Self::open(&DatabaseOptions {
+            durability,
+            ..self.options.for_maintenance()
+        })
+        .await
+        .map(Some)
     }
 
     /// Which engine this is.

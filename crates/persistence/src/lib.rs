@@ -23,6 +23,6 @@ pub use database::{Database, PoolStatus};
 pub use engine::Engine;
 pub use error::PersistenceError;
 pub use executor::{Connection, Executor, Transaction};
-pub use migration::{MigrationStatus, Migrations, mysql_script};
+pub use migration::{CREATE_USERS, MigrationStatus, Migrations, mysql_script};
 pub use repository::UserRepository;
 pub use seed::{SeedPlan, SeedProgress, add_sample_users, seed, truncate};

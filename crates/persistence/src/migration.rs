@@ -18,8 +18,8 @@ use crate::{
 mod m20261123_000001_create_users;
 mod m20261123_000002_index_users_by_creation;
 
-/// The step that creates the table of users.
-pub(crate) const CREATE_USERS: &str = "m20261123_000001_create_users";
+/// The name of the step that creates the table of users.
+pub const CREATE_USERS: &str = "m20261123_000001_create_users";
 
 const STEPS: [Step; 2] = [
     Step {

@@ -103,11 +103,15 @@ fn parse<O: FromStr>(options: &DatabaseOptions) -> Result<O, PersistenceError> {
         .map_err(|_| InvalidDatabaseUrl.into())
 }
 
+/// Whether the database lives in the memory of this process and ends with its pool.
+pub(crate) fn is_in_memory(options: &DatabaseOptions) -> bool {
+    let url = options.url.expose_secret();
+    url.starts_with("sqlite:") && (url.contains(":memory:") || url.contains("mode=memory"))
+}
+
 /// One writer and several readers over a write-ahead log: readers never wait for the writer, and the single writer makes
 /// `SQLITE_BUSY` a matter between processes only.
 async fn open_sqlite(options: &DatabaseOptions) -> Result<Pools, PersistenceError> {
-    let url = options.url.expose_secret();
-    let is_in_memory = url.contains(":memory:") || url.contains("mode=memory");
     let connect = log_statements(parse::<SqliteConnectOptions>(options)?, options)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(match options.durability {
@@ -125,7 +129,7 @@ async fn open_sqlite(options: &DatabaseOptions) -> Result<Pools, PersistenceErro
         .connect_with(connect.clone())
         .await;
     let writer = SqlxSqliteConnector::from_sqlx_sqlite_pool(writer.map_err(connect_error)?);
-    if is_in_memory {
+    if is_in_memory(options) {
         return Ok(one_pool(writer));
     }
     let reader = pool()

@@ -1,0 +1,35 @@
+//! The whole application, as the server runs it and as tests do.
+
+use actix_web::{
+    App, Error,
+    body::BoxBody,
+    dev::{ServiceFactory, ServiceRequest, ServiceResponse},
+    middleware::from_fn,
+    web::Data,
+};
+use utoipa_actix_web::AppExt;
+
+use crate::{
+    AppState, docs, health,
+    middleware::{edge, gate},
+    users,
+};
+
+/// Builds the application over `state`. actix-web calls this once for every worker thread.
+pub fn build_app(
+    state: AppState,
+) -> App<
+    impl ServiceFactory<ServiceRequest, Config = (), Response = ServiceResponse<BoxBody>, Error = Error, InitError = ()>,
+> {
+    let with_docs = state.options().docs;
+    App::new()
+        .app_data(Data::new(state))
+        .into_utoipa_app()
+        .configure(users::configure)
+        .configure(health::configure)
+        .into_app()
+        .configure(|config| docs::configure(config, with_docs))
+        .wrap(from_fn(gate))
+        // The last is the outermost.
+        .wrap(from_fn(edge))
+}

@@ -1,0 +1,228 @@
+//! From a request to values that obey every rule, or to one problem that lists every fault.
+//!
+//! [`Input`] is the only extractor of the operations under `/api/v1`. Path, query and body are read together, because a
+//! caller wants to hear of all faults at once, and because the order of checks is a promise: 415, 413, 400, 422.
+
+use std::{future::Future, pin::Pin};
+
+use actix_web::{
+    FromRequest, HttpRequest,
+    dev::Payload,
+    error::PayloadError,
+    http::header::{CONTENT_ENCODING, CONTENT_TYPE},
+    web::{Bytes, BytesMut},
+};
+use domain::UserId;
+use futures_util::StreamExt;
+use tokio::time::timeout;
+use validator::{Validate, ValidationErrors, ValidationErrorsKind};
+
+use crate::{
+    AppState,
+    json::{ObjectReader, parse_object},
+    problem::{Code, Fault, Problem},
+    query::QueryReader,
+    users::rules,
+};
+
+/// The validated input of an operation: what its path, query and body say.
+#[derive(Debug)]
+pub(crate) struct Input<P, Q, B> {
+    pub(crate) path: P,
+    pub(crate) query: Q,
+    pub(crate) body: B,
+}
+
+/// Something the path of an operation holds.
+pub(crate) trait FromPath: Sized + 'static {
+    /// Reads it, or notes why it cannot be read.
+    fn read(request: &HttpRequest, faults: &mut Vec<Fault>) -> Option<Self>;
+}
+
+/// Something the query of an operation holds.
+pub(crate) trait FromQuery: Sized + 'static {
+    /// Reads it, or notes why it cannot be read. A problem of its own goes before all faults.
+    fn read(query: &mut QueryReader<'_>, state: &AppState) -> Result<Option<Self>, Problem>;
+}
+
+/// Something the body of an operation holds.
+pub(crate) trait FromBody: Sized + 'static {
+    /// The media types in which it may come; none where the operation takes no body.
+    const MEDIA_TYPES: &'static [&'static str];
+
+    /// Reads it, or notes why it cannot be read. A problem of its own goes before all faults.
+    fn read(body: &Bytes, faults: &mut Vec<Fault>) -> Result<Option<Self>, Problem>;
+}
+
+/// A body that is a JSON object. Its members are read into a form (`Self`) that can hold any text, whose `validator`
+/// attributes call the rules of the domain, and which then becomes a value of the domain.
+pub(crate) trait JsonForm: Validate + Sized {
+    /// The value of the domain.
+    type Value: 'static;
+
+    /// Reads the members. One that is missing or mistyped has been noted and is absent.
+    fn read(object: &mut ObjectReader<'_>) -> Self;
+
+    /// The value of the domain; nothing when a member is absent or refused.
+    fn into_value(self) -> Result<Option<Self::Value>, Problem>;
+}
+
+/// Reads a JSON object by its form.
+pub(crate) fn read_json<F: JsonForm>(body: &Bytes, faults: &mut Vec<Fault>) -> Result<Option<F::Value>, Problem> {
+    let mut object = ObjectReader::new(parse_object(body)?, String::new(), faults);
+    let form = F::read(&mut object);
+    object.finish();
+    if let Err(errors) = form.validate() {
+        add_faults("", &errors, faults);
+    }
+    if faults.is_empty() { form.into_value() } else { Ok(None) }
+}
+
+/// Turns what `validator` found into faults. Its errors also carry the value that was typed, which stays behind.
+fn add_faults(pointer: &str, errors: &ValidationErrors, faults: &mut Vec<Fault>) {
+    for (member, kind) in errors.errors() {
+        let pointer = format!("{pointer}/{member}");
+        match kind {
+            ValidationErrorsKind::Field(errors) => {
+                let fault = |error: &validator::ValidationError| {
+                    let message = error.message.clone().unwrap_or_else(|| "is not valid".into());
+                    let elsewhere = error.params.get(rules::POINTER).and_then(|pointer| pointer.as_str());
+                    Fault::new(elsewhere.unwrap_or(&pointer), rules::fault_code(&error.code), message)
+                };
+                faults.extend(errors.iter().map(fault));
+            }
+            ValidationErrorsKind::Struct(errors) => add_faults(&pointer, errors, faults),
+            ValidationErrorsKind::List(items) => {
+                for (index, errors) in items {
+                    add_faults(&format!("{pointer}/{index}"), errors, faults);
+                }
+            }
+        }
+    }
+}
+
+impl FromPath for () {
+    fn read(_: &HttpRequest, _: &mut Vec<Fault>) -> Option<Self> {
+        Some(())
+    }
+}
+
+impl FromPath for UserId {
+    fn read(request: &HttpRequest, faults: &mut Vec<Fault>) -> Option<Self> {
+        let parsed = Self::parse(request.match_info().query("id"));
+        parsed
+            .map_err(|violation| faults.push(Fault::violation("path/id", violation)))
+            .ok()
+    }
+}
+
+impl FromQuery for () {
+    fn read(_: &mut QueryReader<'_>, _: &AppState) -> Result<Option<Self>, Problem> {
+        Ok(Some(()))
+    }
+}
+
+impl FromBody for () {
+    const MEDIA_TYPES: &'static [&'static str] = &[];
+
+    fn read(_: &Bytes, _: &mut Vec<Fault>) -> Result<Option<Self>, Problem> {
+        Ok(Some(()))
+    }
+}
+
+impl<P: FromPath, Q: FromQuery, B: FromBody> FromRequest for Input<P, Q, B> {
+    type Error = actix_web::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, actix_web::Error>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let (request, payload) = (request.clone(), payload.take());
+        Box::pin(async move { Self::read(&request, payload).await.map_err(actix_web::Error::from) })
+    }
+}
+
+impl<P: FromPath, Q: FromQuery, B: FromBody> Input<P, Q, B> {
+    async fn read(request: &HttpRequest, payload: Payload) -> Result<Self, Problem> {
+        let state = AppState::of(request)?;
+        let body = match B::MEDIA_TYPES {
+            [] => Bytes::new(),
+            media_types => {
+                check_media_type(request, media_types)?;
+                read_body(request, payload, state).await?
+            }
+        };
+        let mut faults = Vec::new();
+        let body = B::read(&body, &mut faults)?;
+        let path = P::read(request, &mut faults);
+        let mut reader = QueryReader::new(request.query_string(), &mut faults);
+        let query = Q::read(&mut reader, state)?;
+        reader.finish();
+        match (path, query, body) {
+            (Some(path), Some(query), Some(body)) if faults.is_empty() => Ok(Self { path, query, body }),
+            _ => Err(Problem::validation(faults)),
+        }
+    }
+}
+
+/// The body must come as one of `media_types`, in UTF-8, as it is.
+fn check_media_type(request: &HttpRequest, media_types: &[&str]) -> Result<(), Problem> {
+    let unsupported = |detail| Err(Problem::new(Code::UnsupportedMediaType, detail));
+    if request.headers().contains_key(CONTENT_ENCODING) {
+        return unsupported("The body must come without Content-Encoding".to_owned());
+    }
+    let is_accepted = |content_type: &str| {
+        let mut parts = content_type.split(';').map(str::trim);
+        let is_media_type = parts
+            .next()
+            .is_some_and(|essence| media_types.iter().any(|it| it.eq_ignore_ascii_case(essence)));
+        let is_utf8 = |parameter: &str| match parameter.split_once('=') {
+            Some((name, charset)) if name.trim().eq_ignore_ascii_case("charset") => {
+                charset.trim().trim_matches('"').eq_ignore_ascii_case("utf-8")
+            }
+            _ => true,
+        };
+        is_media_type && parts.all(is_utf8)
+    };
+    let mut values = request
+        .headers()
+        .get_all(CONTENT_TYPE)
+        .map(|value| value.to_str().unwrap_or_default());
+    match (values.next(), values.next()) {
+        (Some(content_type), None) if is_accepted(content_type) => Ok(()),
+        _ => unsupported(format!("The Content-Type must be {}", media_types.join(" or "))),
+    }
+}
+
+/// Collects a body within the limits of size and patience.
+async fn read_body(request: &HttpRequest, mut payload: Payload, state: &AppState) -> Result<Bytes, Problem> {
+    let options = state.options();
+    let limit = options.body_limit_bytes;
+    let too_large = || {
+        Problem::new(
+            Code::PayloadTooLarge,
+            format!("The body must not be larger than {limit} bytes"),
+        )
+    };
+    let announced = request
+        .headers()
+        .get("content-length")
+        .and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    if announced.is_some_and(|bytes| bytes > limit) {
+        return Err(too_large());
+    }
+    let mut body = BytesMut::with_capacity(announced.unwrap_or_default());
+    loop {
+        match timeout(options.client_timeout, payload.next()).await {
+            Err(_) => return Err(Problem::new(Code::RequestTimeout, "The body did not arrive in time")),
+            Ok(None) => return Ok(body.freeze()),
+            Ok(Some(Err(PayloadError::Overflow))) => return Err(too_large()),
+            Ok(Some(Err(_))) => {
+                return Err(Problem::new(
+                    Code::MalformedRequest,
+                    "The body is damaged or ends too early",
+                ));
+            }
+            Ok(Some(Ok(chunk))) if body.len() + chunk.len() > limit => return Err(too_large()),
+            Ok(Some(Ok(chunk))) => body.extend_from_slice(&chunk),
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! The HTTP API: routes, strict parsing, problem details, OpenAPI and Swagger UI, on actix-web.
+//!
+//! [`build_app`] is the whole application, for the server and for every test alike. A request passes [`mod@middleware`]
+//! (what every answer owes its caller), an extractor (`extract`: parsing and validation), a handler of at most a dozen
+//! lines, and a responder (`respond`). Whatever goes wrong on the way becomes one [`Problem`].
+//!
+//! What must never be imported here: the persistence layer, SQL. A use case is called, never written.
+
+mod app;
+mod cursor_seal;
+mod docs;
+mod extract;
+mod health;
+mod json;
+mod lifecycle;
+mod middleware;
+mod openapi;
+mod problem;
+mod query;
+mod respond;
+mod route_table;
+mod state;
+mod users;
+
+pub use app::build_app;
+pub use lifecycle::Lifecycle;
+pub use openapi::document as openapi_document;
+pub use problem::{Code, Fault, FaultCode, Problem};
+pub use state::{ApiOptions, AppState};

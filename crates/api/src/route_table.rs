@@ -1,0 +1,131 @@
+//! Which paths exist and which methods each takes.
+//!
+//! actix-web makes a resource of its own of every handler, so a request with another method falls through to 404, or, as
+//! `GET /users/batch` would, to a pattern that was not meant. This table is asked first. It is read off the OpenAPI
+//! document, so that a route that is documented is known here as well.
+
+use std::fmt;
+
+use actix_web::{dev::ResourceDef, http::Method};
+use utoipa::openapi::{OpenApi, PathItem};
+
+/// The routes of the application.
+#[derive(Clone, Debug)]
+pub(crate) struct RouteTable(Vec<Route>);
+
+/// A path template and its methods.
+#[derive(Clone)]
+pub(crate) struct Route {
+    pattern: ResourceDef,
+    template: String,
+    methods: Vec<Method>,
+}
+
+impl fmt::Debug for Route {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} {}", self.allow(), self.template)
+    }
+}
+
+impl RouteTable {
+    /// The operations of `document`, and those that it does not describe.
+    pub(crate) fn new(document: &OpenApi, docs: bool) -> Self {
+        let described = document
+            .paths
+            .paths
+            .iter()
+            .map(|(template, item)| Route::new(template, methods_of(item)));
+        let undescribed: &[&str] = if docs {
+            &["/openapi.json", "/", "/docs", "/docs/{file:.*}"]
+        } else {
+            &["/openapi.json"]
+        };
+        let undescribed = undescribed
+            .iter()
+            .map(|template| Route::new(template, vec![Method::GET]));
+        let mut routes: Vec<_> = described.chain(undescribed).collect();
+        // A path that is spelled out goes before a pattern that it would fit as well.
+        routes.sort_by_key(|route| route.template.contains('{'));
+        Self(routes)
+    }
+
+    /// The route of `path`, if there is one.
+    pub(crate) fn find(&self, path: &str) -> Option<&Route> {
+        self.0.iter().find(|route| route.pattern.is_match(path))
+    }
+}
+
+impl Route {
+    fn new(template: &str, methods: Vec<Method>) -> Self {
+        Self {
+            pattern: ResourceDef::new(template),
+            template: template.to_owned(),
+            methods,
+        }
+    }
+
+    /// The path with names for its variable parts, such as `/api/v1/users/{id}`.
+    pub(crate) fn template(&self) -> &str {
+        &self.template
+    }
+
+    pub(crate) fn takes(&self, method: &Method) -> bool {
+        self.methods.contains(method)
+    }
+
+    /// The methods as `Allow` lists them. Whatever can be got can be asked for its head.
+    pub(crate) fn allow(&self) -> String {
+        let mut names: Vec<_> = self.methods.iter().map(Method::as_str).collect();
+        if self.takes(&Method::GET) {
+            names.push("HEAD");
+        }
+        names.sort_unstable();
+        names.join(", ")
+    }
+}
+
+fn methods_of(item: &PathItem) -> Vec<Method> {
+    let operations = [
+        (Method::GET, &item.get),
+        (Method::PUT, &item.put),
+        (Method::POST, &item.post),
+        (Method::DELETE, &item.delete),
+        (Method::PATCH, &item.patch),
+    ];
+    operations
+        .into_iter()
+        .filter(|(_, operation)| operation.is_some())
+        .map(|(method, _)| method)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_spelled_out_path_goes_before_a_pattern() {
+        let table = RouteTable::new(&crate::openapi_document("Test"), true);
+        let allow = |path| table.find(path).map(Route::allow);
+        assert_eq!(allow("/api/v1/users/batch").as_deref(), Some("POST"));
+        assert_eq!(allow("/api/v1/users/17").as_deref(), Some("DELETE, GET, HEAD, PATCH"));
+        assert_eq!(allow("/api/v1/users").as_deref(), Some("GET, HEAD, POST"));
+        assert_eq!(allow("/docs/swagger-ui.css").as_deref(), Some("GET, HEAD"));
+        for unknown in [
+            "/api/v1/users/",
+            "/api/v1/users/1/x",
+            "/api/v1",
+            "/nothing",
+            "//",
+            "/docs2",
+        ] {
+            assert_eq!(allow(unknown), None, "{unknown}");
+        }
+    }
+
+    #[test]
+    fn without_docs_their_paths_do_not_exist() {
+        let table = RouteTable::new(&crate::openapi_document("Test"), false);
+        assert!(table.find("/docs").is_none() && table.find("/").is_none() && table.find("/openapi.json").is_some());
+    }
+}

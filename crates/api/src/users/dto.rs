@@ -1,0 +1,240 @@
+//! Users as they travel: forms that come in, and documents that go out. A promise to clients, unlike the domain's types.
+
+use actix_web::web::Bytes;
+use domain::{Email, NewUser, UserBatch, UserChanges, UserName};
+use serde::Serialize;
+use utoipa::ToSchema;
+use validator::Validate;
+
+use super::{rules, schemas};
+use crate::{
+    extract::{FromBody, JsonForm, read_json},
+    json::ObjectReader,
+    problem::{Code, Fault, Problem},
+};
+
+/// A user as sent to clients.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct User {
+    /// The number by which the user is addressed.
+    #[schema(minimum = 1, example = 1)]
+    id: i64,
+    /// What the user is called.
+    #[schema(schema_with = schemas::name)]
+    name: String,
+    /// Where the user is reached, lower-cased.
+    #[schema(schema_with = schemas::email)]
+    email: String,
+    /// When the user was created, RFC 3339 in UTC.
+    #[schema(format = DateTime, example = "2026-11-23T03:05:13.123456Z")]
+    created_at: String,
+    /// When the name or the address last changed, RFC 3339 in UTC.
+    #[schema(format = DateTime, example = "2026-11-23T03:05:13.123456Z")]
+    updated_at: String,
+}
+
+/// A page of the list by its number.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct UserPage {
+    /// The users on the page, newest first.
+    pub(super) users: Vec<User>,
+    /// How many users the list has in all.
+    #[schema(minimum = 0, example = 1)]
+    pub(super) total: u64,
+    /// Which page this is.
+    #[schema(minimum = 1, example = 1)]
+    pub(super) page: u32,
+    /// How many users a page holds.
+    #[schema(minimum = 1, maximum = 100, example = 20)]
+    pub(super) per_page: u8,
+    /// How many pages the list has.
+    #[schema(minimum = 0, example = 1)]
+    pub(super) total_pages: u64,
+    /// Where a walk would go on behind this page; null at the end.
+    #[schema(required = true)]
+    pub(super) next_cursor: Option<String>,
+}
+
+/// A piece of the list, read by a walk.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct UserSlice {
+    /// The users after the cursor, newest first.
+    pub(super) users: Vec<User>,
+    /// How many users a piece holds at most.
+    #[schema(minimum = 1, maximum = 100, example = 20)]
+    pub(super) per_page: u8,
+    /// Where the walk goes on; null at the end.
+    #[schema(required = true)]
+    pub(super) next_cursor: Option<String>,
+}
+
+/// The list of users, as a page or as a piece of a walk.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+pub(crate) enum UserList {
+    /// By `page`.
+    Page(UserPage),
+    /// By `cursor`.
+    Slice(UserSlice),
+}
+
+/// The users that a batch created.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct CreatedUsers {
+    /// How many there are.
+    #[schema(minimum = 1, maximum = 1000, example = 1)]
+    created: usize,
+    /// The users, in the order of the request.
+    users: Vec<User>,
+}
+
+/// What is needed to create a user. Members that are missing or mistyped are absent, and have been noted.
+#[derive(Debug, Validate, ToSchema)]
+pub(crate) struct CreateUser {
+    /// What the user is called: trimmed, then 1 to 100 characters of any script, without control characters.
+    #[validate(custom(function = "rules::name"))]
+    #[schema(schema_with = schemas::name, required = true)]
+    name: Option<String>,
+    /// Where the user is reached: trimmed, lower-cased, ASCII, at most 254 characters. No two users share it.
+    #[validate(custom(function = "rules::email"))]
+    #[schema(schema_with = schemas::email, required = true)]
+    email: Option<String>,
+}
+
+/// What is to change. Absent members keep their value; at least one must be given.
+#[derive(Debug, Validate, ToSchema)]
+pub(crate) struct UpdateUser {
+    /// The new name, under the rules for new users.
+    #[validate(custom(function = "rules::name"))]
+    #[schema(schema_with = schemas::name, required = false)]
+    name: Option<String>,
+    /// The new address, under the rules for new users.
+    #[validate(custom(function = "rules::email"))]
+    #[schema(schema_with = schemas::email, required = false)]
+    email: Option<String>,
+}
+
+/// Users to be created together, all or none.
+#[derive(Debug, Validate, ToSchema)]
+#[validate(schema(function = "rules::batch", skip_on_field_errors = false))]
+pub(crate) struct CreateUsers {
+    /// The users.
+    #[validate(nested)]
+    #[schema(value_type = Vec<CreateUser>, required = true, min_items = 1, max_items = 1000)]
+    pub(super) users: Option<Vec<CreateUser>>,
+}
+
+impl JsonForm for CreateUser {
+    type Value = NewUser;
+
+    fn read(object: &mut ObjectReader<'_>) -> Self {
+        Self {
+            name: object.required_string("name"),
+            email: object.required_string("email"),
+        }
+    }
+
+    fn into_value(self) -> Result<Option<NewUser>, Problem> {
+        Ok(new_user(&self))
+    }
+}
+
+impl JsonForm for UpdateUser {
+    type Value = UserChanges;
+
+    fn read(object: &mut ObjectReader<'_>) -> Self {
+        Self {
+            name: object.optional_string("name"),
+            email: object.optional_string("email"),
+        }
+    }
+
+    fn into_value(self) -> Result<Option<UserChanges>, Problem> {
+        let name = self.name.and_then(|text| UserName::parse(&text).ok());
+        let email = self.email.and_then(|text| Email::parse(&text).ok());
+        let changes = UserChanges::new(name, email);
+        changes
+            .map(Some)
+            .map_err(|no_changes| Problem::new(Code::NoFieldsToUpdate, no_changes.to_string()))
+    }
+}
+
+impl JsonForm for CreateUsers {
+    type Value = UserBatch;
+
+    fn read(object: &mut ObjectReader<'_>) -> Self {
+        let items = object.required_array("users");
+        let read = |(index, item)| {
+            object
+                .item("users", index, item, CreateUser::read)
+                .unwrap_or(CreateUser::ABSENT)
+        };
+        Self {
+            users: items.map(|items| items.into_iter().enumerate().map(read).collect()),
+        }
+    }
+
+    fn into_value(self) -> Result<Option<UserBatch>, Problem> {
+        let users: Option<Vec<_>> = self.users.unwrap_or_default().iter().map(new_user).collect();
+        Ok(users.and_then(|users| UserBatch::new(users).ok()))
+    }
+}
+
+impl CreateUser {
+    /// Holds the place of an item that is no object, so that the items behind it keep their index.
+    const ABSENT: Self = Self {
+        name: None,
+        email: None,
+    };
+}
+
+fn new_user(form: &CreateUser) -> Option<NewUser> {
+    let name = UserName::parse(form.name.as_deref()?).ok()?;
+    let email = Email::parse(form.email.as_deref()?).ok()?;
+    Some(NewUser { name, email })
+}
+
+impl FromBody for NewUser {
+    const MEDIA_TYPES: &'static [&'static str] = &["application/json"];
+
+    fn read(body: &Bytes, faults: &mut Vec<Fault>) -> Result<Option<Self>, Problem> {
+        read_json::<CreateUser>(body, faults)
+    }
+}
+
+impl FromBody for UserChanges {
+    const MEDIA_TYPES: &'static [&'static str] = &["application/json", "application/merge-patch+json"];
+
+    fn read(body: &Bytes, faults: &mut Vec<Fault>) -> Result<Option<Self>, Problem> {
+        read_json::<UpdateUser>(body, faults)
+    }
+}
+
+impl FromBody for UserBatch {
+    const MEDIA_TYPES: &'static [&'static str] = &["application/json"];
+
+    fn read(body: &Bytes, faults: &mut Vec<Fault>) -> Result<Option<Self>, Problem> {
+        read_json::<CreateUsers>(body, faults)
+    }
+}
+
+impl From<domain::User> for User {
+    fn from(user: domain::User) -> Self {
+        Self {
+            id: user.id.get(),
+            name: user.name.into_string(),
+            email: user.email.into_string(),
+            created_at: user.created_at.to_string(),
+            updated_at: user.updated_at.to_string(),
+        }
+    }
+}
+
+impl From<Vec<domain::User>> for CreatedUsers {
+    fn from(users: Vec<domain::User>) -> Self {
+        Self {
+            created: users.len(),
+            users: users.into_iter().map(User::from).collect(),
+        }
+    }
+}

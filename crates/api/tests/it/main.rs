@@ -1,0 +1,2 @@
+//! The API on every engine.
+fn main() {}

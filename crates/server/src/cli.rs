@@ -1,0 +1,160 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// A users service on SQLite, MySQL, MariaDB or PostgreSQL.
+///
+/// Settings come from async-starter.toml, .env, the environment and these flags, each stronger than the one before.
+/// `async-starter config` shows what is in force and where it came from.
+#[derive(Debug, Parser)]
+#[command(version)]
+pub(crate) struct Cli {
+    /// A settings file in place of async-starter.toml
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// The database: sqlite:…, mysql://… or postgres://…
+    #[arg(long, global = true, value_name = "URL")]
+    database_url: Option<String>,
+    /// development, staging or production
+    #[arg(long, global = true, value_name = "NAME")]
+    environment: Option<String>,
+    /// debug, info, warn, error or a filter such as info,sqlx=debug
+    #[arg(long, global = true, value_name = "LEVEL")]
+    log_level: Option<String>,
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Serve HTTP until told to stop (the default)
+    Serve(ServeArguments),
+    /// Bring the schema up to date, or back, or tell how it stands
+    #[command(subcommand)]
+    Migrate(MigrateCommand),
+    /// Add generated users; the same flags always generate the same users
+    Seed(SeedArguments),
+    /// Print the OpenAPI document
+    Openapi,
+    /// Print the settings in force and where they came from, without secrets
+    Config {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Ask the running server whether it is ready; exit code 0 if so, 1 if not
+    Healthcheck,
+}
+
+impl Default for Command {
+    fn default() -> Self {
+        Self::Serve(ServeArguments::default())
+    }
+}
+
+/// Flags of `serve`.
+#[derive(Debug, Default, Args)]
+pub(crate) struct ServeArguments {
+    /// The address to listen on
+    #[arg(long)]
+    host: Option<String>,
+    /// The port to listen on; 0 takes any
+    #[arg(long)]
+    port: Option<String>,
+    /// Threads that serve HTTP
+    #[arg(long, value_name = "COUNT")]
+    workers: Option<String>,
+}
+
+/// What to do with the schema.
+#[derive(Debug, Subcommand)]
+pub(crate) enum MigrateCommand {
+    /// Apply pending steps
+    Up {
+        /// At most this many; all without it
+        #[arg(value_name = "N")]
+        limit: Option<u32>,
+    },
+    /// Revert applied steps, the last first
+    Down {
+        /// How many
+        #[arg(value_name = "N", default_value_t = 1)]
+        count: u32,
+    },
+    /// List all steps; exit code 1 while any is pending
+    Status {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Drop all tables with their data, and apply all steps; refused in production
+    Fresh,
+    /// Print the SQL that sets up an empty MySQL or MariaDB database, as in init.sql
+    Script,
+}
+
+/// Flags of `seed`.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct SeedArguments {
+    /// How many users
+    #[arg(long, default_value_t = 1000)]
+    pub(crate) count: u64,
+    /// What the generator starts from
+    #[arg(long, value_name = "SEED", default_value_t = 42)]
+    pub(crate) rng: u64,
+    /// Delete all users first; refused in production
+    #[arg(long)]
+    pub(crate) truncate: bool,
+}
+
+impl Cli {
+    /// The settings that flags give, under the names of their variables.
+    pub(crate) fn flags(&self) -> Vec<(String, String)> {
+        let mut flags = vec![
+            ("DATABASE_URL", &self.database_url),
+            ("ENVIRONMENT", &self.environment),
+            ("LOG_LEVEL", &self.log_level),
+        ];
+        if let Some(Command::Serve(serve)) = &self.command {
+            flags.extend([
+                ("HOST", &serve.host),
+                ("PORT", &serve.port),
+                ("WORKERS", &serve.workers),
+            ]);
+        }
+        let given = flags
+            .into_iter()
+            .filter_map(|(name, value)| Some((name.to_owned(), value.clone()?)));
+        given.collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        <Cli as clap::CommandFactory>::command().debug_assert();
+    }
+
+    #[test]
+    fn flags_become_settings() {
+        let cli = Cli::parse_from([
+            "async-starter",
+            "serve",
+            "--port",
+            "0",
+            "--database-url",
+            "sqlite::memory:",
+        ]);
+        let expected = [("DATABASE_URL", "sqlite::memory:"), ("PORT", "0")];
+        assert_eq!(
+            cli.flags(),
+            expected.map(|(name, value)| (name.to_owned(), value.to_owned()))
+        );
+    }
+}

@@ -1,0 +1,169 @@
+//! The commands other than `serve`.
+
+use std::{process::ExitCode, time::Duration};
+
+use anyhow::{Context, bail};
+use indicatif::{ProgressBar, ProgressStyle};
+use persistence::{Database, Durability, MigrationStatus, Migrations, SeedPlan, truncate};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::timeout,
+};
+
+use crate::{
+    cli::{MigrateCommand, SeedArguments},
+    config::{Config, Environment},
+    print,
+    startup::database_options,
+};
+
+/// How long the server may take to answer a health check.
+const HEALTHCHECK_PATIENCE: Duration = Duration::from_secs(4);
+
+/// `migrate …`
+pub(crate) async fn migrate(config: &Config, command: MigrateCommand) -> anyhow::Result<ExitCode> {
+    if matches!(command, MigrateCommand::Script) {
+        return print(&persistence::mysql_script());
+    }
+    let database = open(config, Durability::Full).await?;
+    let outcome = run_migration(config, &database, command).await;
+    database.close().await?;
+    outcome
+}
+
+async fn run_migration(config: &Config, database: &Database, command: MigrateCommand) -> anyhow::Result<ExitCode> {
+    let migrations = Migrations::new(database);
+    match command {
+        MigrateCommand::Up { limit } => report("applied", &migrations.up(limit).await?),
+        MigrateCommand::Down { count } => report("reverted", &migrations.down(count).await?),
+        MigrateCommand::Fresh => {
+            refuse_in_production(config, "migrate fresh drops all data")?;
+            report("applied", &migrations.fresh().await?)
+        }
+        MigrateCommand::Status { json } => {
+            let steps = migrations.status().await?;
+            print(&if json {
+                status_json(&steps)?
+            } else {
+                status_table(&steps)
+            })?;
+            let any_pending = steps.iter().any(|step| !step.applied);
+            Ok(if any_pending {
+                ExitCode::FAILURE
+            } else {
+                ExitCode::SUCCESS
+            })
+        }
+        MigrateCommand::Script => print(&persistence::mysql_script()),
+    }
+}
+
+fn report(what: &str, steps: &[String]) -> anyhow::Result<ExitCode> {
+    if steps.is_empty() {
+        return print("nothing to do");
+    }
+    print(&steps.iter().map(|step| format!("{what} {step}\n")).collect::<String>())
+}
+
+fn status_table(steps: &[MigrationStatus]) -> String {
+    let line = |step: &MigrationStatus| {
+        format!(
+            "{:<8} {}\n",
+            if step.applied { "applied" } else { "pending" },
+            step.name
+        )
+    };
+    steps.iter().map(line).collect()
+}
+
+fn status_json(steps: &[MigrationStatus]) -> serde_json::Result<String> {
+    let step = |step: &MigrationStatus| serde_json::json!({"name": step.name, "applied": step.applied});
+    let pending = steps.iter().filter(|step| !step.applied).count();
+    let migrations: Vec<_> = steps.iter().map(step).collect();
+    serde_json::to_string_pretty(&serde_json::json!({"pending": pending, "migrations": migrations}))
+}
+
+/// `seed`
+pub(crate) async fn seed(config: &Config, arguments: SeedArguments) -> anyhow::Result<ExitCode> {
+    if arguments.truncate {
+        refuse_in_production(config, "seed --truncate deletes all users")?;
+    }
+    // Lost seeds are sown again by the same command, so they need not wait for the disk.
+    let database = open(config, Durability::Relaxed).await?;
+    let outcome = run_seed(&database, arguments).await;
+    database.close().await?;
+    outcome
+}
+
+async fn run_seed(database: &Database, arguments: SeedArguments) -> anyhow::Result<ExitCode> {
+    if arguments.truncate {
+        truncate(database).await?;
+    }
+    let style = "{bar:40} {pos}/{len} users, {per_sec}, {eta} left";
+    let bar = ProgressBar::new(arguments.count).with_style(ProgressStyle::with_template(style)?);
+    let plan = SeedPlan {
+        count: arguments.count,
+        rng_seed: arguments.rng,
+    };
+    let done = persistence::seed(database, plan, |progress| {
+        bar.set_position(progress.created + progress.existing)
+    })
+    .await;
+    bar.finish_and_clear();
+    let done = done?;
+    print(&format!(
+        "created {} users; {} existed already",
+        done.created, done.existing
+    ))
+}
+
+/// `openapi`
+pub(crate) fn openapi(config: &Config) -> anyhow::Result<String> {
+    Ok(api::openapi_document(&config.api.title).to_pretty_json()?)
+}
+
+/// `healthcheck`: asks the server on this machine over plain HTTP, so that a container image needs no other program for it.
+pub(crate) async fn healthcheck(config: &Config) -> anyhow::Result<ExitCode> {
+    let host = match config.http.host.as_str() {
+        "0.0.0.0" => "127.0.0.1",
+        "::" => "::1",
+        host => host,
+    };
+    let status = timeout(HEALTHCHECK_PATIENCE, ask(host, config.http.port))
+        .await
+        .context("no answer in time")??;
+    print(&status)?;
+    Ok(if status.split(' ').nth(1) == Some("200") {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// The status line of the answer to a request for `/health/ready`.
+async fn ask(host: &str, port: u16) -> anyhow::Result<String> {
+    let mut stream = TcpStream::connect((host, port))
+        .await
+        .with_context(|| format!("nobody listens on {host}:{port}"))?;
+    let request = format!("GET /health/ready HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await?;
+    let mut answer = Vec::new();
+    stream.take(64 * 1024).read_to_end(&mut answer).await?;
+    let answer = String::from_utf8_lossy(&answer);
+    Ok(answer.lines().next().unwrap_or_default().to_owned())
+}
+
+/// The database for work that outlasts a request.
+async fn open(config: &Config, durability: Durability) -> anyhow::Result<Database> {
+    let mut options = database_options(&config.database).for_maintenance();
+    options.durability = durability;
+    Database::open(&options).await.context("cannot open the database")
+}
+
+fn refuse_in_production(config: &Config, what: &str) -> anyhow::Result<()> {
+    if config.environment == Environment::Production {
+        bail!("{what}, and ENVIRONMENT is production");
+    }
+    Ok(())
+}

@@ -1,0 +1,318 @@
+//! From merged text to the typed sections, with every check that concerns more than one variable.
+//!
+//! A section reads all its variables before it gives up, so that all problems are found in one go.
+
+use std::num::NonZero;
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+use super::database_url::{self, Parts};
+use super::layers::Setting;
+use super::parse::{self, BareUnit};
+use super::reader::Reader;
+use super::table::VARIABLES;
+use super::variable::{Otherwise, Support};
+use super::{Api, Config, Database, Environment, Http, Log};
+
+const MILLISECOND: Duration = Duration::from_millis(1);
+const HOUR: Duration = Duration::from_hours(1);
+const DAY: Duration = Duration::from_hours(24);
+
+const MOST_WORKERS: usize = 512;
+const MOST_CONNECTIONS: u32 = 10_000;
+const LARGEST_BODY: usize = 1 << 30;
+
+/// Any of these selects MySQL.
+const PARTS: [&str; 6] = [
+    "DB_HOST",
+    "DB_PORT",
+    "DB_USER",
+    "DB_PASSWORD",
+    "DB_PASSWORD_FILE",
+    "DB_NAME",
+];
+
+/// Everything, or nothing if there is a problem anywhere.
+pub(super) fn config(reader: &mut Reader<'_>) -> Option<Config> {
+    let environment = reader.read("ENVIRONMENT", parse::environment);
+    let http = http(reader);
+    let log = log(reader);
+    let database = database(reader, environment);
+    let api = api(reader);
+    check_support(reader);
+    check_openness(reader, environment);
+    Some(Config {
+        environment: environment?,
+        http: http?,
+        log: log?,
+        database: database?,
+        api: api?,
+    })
+}
+
+fn http(reader: &mut Reader<'_>) -> Option<Http> {
+    let host = reader.read("HOST", parse::host);
+    let port = reader.read("PORT", |text| parse::whole_number(text, 0..=u16::MAX));
+    let workers = workers(reader);
+    let request_timeout = seconds(reader, "REQUEST_TIMEOUT", 10 * MILLISECOND, DAY);
+    // Zero would switch the guard against slow clients off.
+    let client_timeout = seconds(reader, "CLIENT_TIMEOUT", 10 * MILLISECOND, HOUR);
+    let keep_alive = seconds(reader, "KEEP_ALIVE", Duration::ZERO, HOUR);
+    let body_limit_bytes = reader.read("BODY_LIMIT", |text| parse::size(text, 1..=LARGEST_BODY));
+    let shutdown_drain = seconds(reader, "SHUTDOWN_DRAIN", Duration::ZERO, HOUR);
+    let shutdown_timeout = seconds(reader, "SHUTDOWN_TIMEOUT", Duration::ZERO, HOUR);
+    Some(Http {
+        host: host?,
+        port: port?,
+        workers: workers?,
+        keep_alive: keep_alive?,
+        client_timeout: client_timeout?,
+        request_timeout: request_timeout?,
+        body_limit_bytes: body_limit_bytes?,
+        shutdown_drain: shutdown_drain?,
+        shutdown_timeout: shutdown_timeout?,
+    })
+}
+
+fn workers(reader: &mut Reader<'_>) -> Option<usize> {
+    let given = reader.read("WORKERS", |text| {
+        parse::optional(text, |text| parse::whole_number(text, 1..=MOST_WORKERS))
+    })?;
+    let workers = given.unwrap_or_else(|| {
+        std::thread::available_parallelism()
+            .map_or(1, NonZero::get)
+            .min(MOST_WORKERS)
+    });
+    derive_number(reader, "WORKERS", workers);
+    Some(workers)
+}
+
+fn log(reader: &mut Reader<'_>) -> Option<Log> {
+    let filter = reader.read("LOG_LEVEL", parse::log_filter);
+    let format = reader.read("LOG_FORMAT", parse::log_format);
+    Some(Log {
+        filter: filter?,
+        format: format?,
+    })
+}
+
+fn database(reader: &mut Reader<'_>, environment: Option<Environment>) -> Option<Database> {
+    let url = database_url(reader, environment);
+    let pool = pool_sizes(reader);
+    let acquire_timeout = seconds(reader, "DB_POOL_TIMEOUT", 10 * MILLISECOND, HOUR);
+    let max_lifetime = seconds(reader, "DB_POOL_RECYCLE", 1000 * MILLISECOND, 30 * DAY);
+    let statement_timeout = seconds(reader, "DB_STATEMENT_TIMEOUT", Duration::ZERO, DAY);
+    let slow_statement_threshold = reader.read("DB_SLOW_QUERY_MS", |text| {
+        parse::duration(text, BareUnit::Milliseconds, Duration::ZERO..=HOUR)
+    });
+    let auto_migrate = reader.read("DB_AUTO_MIGRATE", parse::switch);
+    let (min_connections, max_connections) = pool?;
+    Some(Database {
+        url: url?,
+        min_connections,
+        max_connections,
+        acquire_timeout: acquire_timeout?,
+        max_lifetime: max_lifetime?,
+        statement_timeout: statement_timeout.map(|limit| (!limit.is_zero()).then_some(limit))?,
+        slow_statement_threshold: slow_statement_threshold?,
+        auto_migrate: auto_migrate?,
+    })
+}
+
+fn pool_sizes(reader: &mut Reader<'_>) -> Option<(u32, u32)> {
+    const USUAL_MINIMUM: u32 = 5;
+    let min = reader.read("DB_POOL_MIN_SIZE", |text| {
+        parse::optional(text, |text| parse::whole_number(text, 0..=MOST_CONNECTIONS))
+    });
+    let max = reader.read("DB_POOL_MAX_SIZE", |text| {
+        parse::whole_number(text, 1..=MOST_CONNECTIONS)
+    })?;
+    let min = min?.unwrap_or(USUAL_MINIMUM.min(max));
+    if min > max {
+        reader.refuse_value(
+            "DB_POOL_MIN_SIZE",
+            format!("accepted: at most `DB_POOL_MAX_SIZE`, which is {max}"),
+        );
+        return None;
+    }
+    derive_number(reader, "DB_POOL_MIN_SIZE", min);
+    Some((min, max))
+}
+
+fn database_url(reader: &mut Reader<'_>, environment: Option<Environment>) -> Option<SecretString> {
+    let url = reader.setting("DATABASE_URL")?;
+    let parts: Vec<&str> = PARTS
+        .into_iter()
+        .filter(|name| !reader.merged.setting(name).text.is_empty())
+        .collect();
+    if url.is_default() && !parts.is_empty() {
+        return composed_url(reader, &parts);
+    }
+    if !parts.is_empty() {
+        reader.findings.warn(format!(
+            "DATABASE_URL ({}): wins over {}, which have no effect",
+            url.source,
+            parts.join(", ")
+        ));
+    }
+    if url.is_default() && environment == Some(Environment::Production) {
+        reader.findings.warn(format!(
+            "DATABASE_URL (default): production runs on the SQLite file `{}`",
+            url.text
+        ));
+    }
+    let checked = reader.accept("DATABASE_URL", &url, database_url::check)?;
+    reader.derive(
+        "DATABASE_URL",
+        Setting {
+            text: checked.clone(),
+            ..url
+        },
+    );
+    Some(SecretString::from(checked))
+}
+
+fn composed_url(reader: &mut Reader<'_>, given: &[&str]) -> Option<SecretString> {
+    let host = part(reader, "DB_HOST", "127.0.0.1", parse::host);
+    let port = part(reader, "DB_PORT", "3306", |text| {
+        parse::whole_number(text, 1..=u16::MAX)
+    });
+    let user = part(reader, "DB_USER", "async_starter", |text| Ok(text.to_owned()));
+    let name = part(reader, "DB_NAME", "async_starter", database_name);
+    let password = reader.setting("DB_PASSWORD");
+    let (host, port, user, name, password) = (host?, port?, user?, name?, password?);
+    let parts = Parts {
+        host: &host,
+        port,
+        user: &user,
+        password: &password.text,
+        name: &name,
+    };
+    let Some(url) = database_url::compose(&parts) else {
+        reader.refuse_value("DB_HOST", "accepted: a host name or an IP address".to_owned());
+        return None;
+    };
+    let source = format!("from {}", given.join(", "));
+    reader.derive(
+        "DATABASE_URL",
+        Setting {
+            text: url.clone(),
+            source,
+        },
+    );
+    Some(SecretString::from(url))
+}
+
+/// A part of the address, which has a default of its own once another part is given.
+fn part<T>(
+    reader: &mut Reader<'_>,
+    name: &'static str,
+    default: &str,
+    parse: impl FnOnce(&str) -> Result<T, String>,
+) -> Option<T> {
+    reader.read(name, |text| parse(if text.is_empty() { default } else { text }))
+}
+
+fn api(reader: &mut Reader<'_>) -> Option<Api> {
+    let title = reader.read("API_TITLE", parse::title);
+    let docs = reader.read("API_DOCS", parse::switch);
+    // Unset is fine; a file that is named and empty is a secret that got lost.
+    let is_in_file = !reader.merged.setting("SECRET_KEY_FILE").text.is_empty();
+    let secret_key = reader.read("SECRET_KEY", |text| {
+        if is_in_file {
+            parse::secret_key(text).map(Some)
+        } else {
+            parse::optional(text, parse::secret_key)
+        }
+    });
+    Some(Api {
+        title: title?,
+        docs: docs?,
+        secret_key: secret_key?,
+    })
+}
+
+/// Refuses requests for protection that this version does not have; warns about what is merely without effect.
+fn check_support(reader: &mut Reader<'_>) {
+    for variable in VARIABLES {
+        let setting = reader.merged.setting(variable.name);
+        if setting.is_default() {
+            continue;
+        }
+        match &variable.support {
+            Support::Active => {}
+            Support::Ignored { .. } if setting.text.is_empty() => {}
+            Support::Ignored { advice } => reader
+                .findings
+                .warn(format!("{} ({}): ignored; {advice}", variable.name, setting.source)),
+            Support::NotYet {
+                neutral,
+                feature,
+                otherwise,
+            } => {
+                let text = setting.text.trim();
+                if neutral.iter().any(|neutral| neutral.eq_ignore_ascii_case(text)) {
+                    continue;
+                }
+                let lacks = format!("this version has no {feature} yet");
+                if *otherwise == Otherwise::Warn {
+                    reader
+                        .findings
+                        .warn(format!("{} ({}): no effect, {lacks}", variable.name, setting.source));
+                    continue;
+                }
+                let remedy = match neutral.first() {
+                    None | Some(&"") => "remove it".to_owned(),
+                    Some(value) => format!("remove it or set `{value}`"),
+                };
+                reader.refuse_value(variable.name, format!("{lacks}; {remedy}"));
+            }
+        }
+    }
+}
+
+/// An API that anybody may use must, in production, be asked for by name.
+fn check_openness(reader: &mut Reader<'_>, environment: Option<Environment>) {
+    if environment != Some(Environment::Production) {
+        return;
+    }
+    let mode = reader.merged.setting("AUTH_MODE");
+    if mode.is_default() {
+        reader.findings.refuse(
+            "AUTH_MODE",
+            &mode.source,
+            "must be set in production; `none` leaves the API open to whoever reaches it",
+        );
+    } else if mode.text.trim().eq_ignore_ascii_case("none") {
+        reader.findings.warn(format!(
+            "AUTH_MODE ({}): the API is open: whoever reaches it can read and change users",
+            mode.source
+        ));
+    }
+}
+
+fn seconds(reader: &mut Reader<'_>, name: &'static str, min: Duration, max: Duration) -> Option<Duration> {
+    reader.read(name, |text| parse::duration(text, BareUnit::Seconds, min..=max))
+}
+
+/// Shows a number that was worked out under the source of the variable that could have given it.
+fn derive_number(reader: &mut Reader<'_>, name: &'static str, number: impl ToString) {
+    let source = reader.merged.setting(name).source;
+    reader.derive(
+        name,
+        Setting {
+            text: number.to_string(),
+            source,
+        },
+    );
+}
+
+fn database_name(text: &str) -> Result<String, String> {
+    const LONGEST: usize = 64;
+    // `.` and `..` are steps in an address, not names.
+    if text.chars().count() > LONGEST || text.chars().any(char::is_control) || [".", ".."].contains(&text) {
+        return Err(format!("the name of a database, 1 to {LONGEST} characters"));
+    }
+    Ok(text.to_owned())
+}

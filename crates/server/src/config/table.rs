@@ -1,0 +1,335 @@
+//! Every configuration variable, once. Names that are accepted, `.env.example`, the reference table of the guide,
+//! redaction and what `config` prints all come from here.
+//!
+//! A variable of a feature that does not exist yet carries the value that describes this version as its default.
+
+use super::variable::DefaultValue::{ByEnvironment, Computed, Fixed};
+use super::variable::Secrecy::{Secret, UrlWithPassword};
+use super::variable::Variable;
+
+const GENERAL: &str = "General";
+const HTTP: &str = "HTTP server";
+const LOGGING: &str = "Logging";
+const DATABASE: &str = "Database";
+const API: &str = "API";
+const PROTECTION: &str = "Protection";
+const OBSERVABILITY: &str = "Observability";
+const COMPATIBILITY: &str = "Compatibility";
+
+/// Ways of saying that a feature is not wanted.
+const OFF: &[&str] = &["false", "off", "no", "0"];
+
+pub(super) static VARIABLES: &[Variable] = &[
+    Variable::new(
+        GENERAL,
+        "ENVIRONMENT",
+        Fixed("development"),
+        "`development`, `staging` or `production`; some defaults below depend on it",
+    ),
+    Variable::new(
+        HTTP,
+        "HOST",
+        Fixed("127.0.0.1"),
+        "address to listen on: a host name or an IP address; `0.0.0.0` for all interfaces",
+    ),
+    Variable::new(
+        HTTP,
+        "PORT",
+        Fixed("8000"),
+        "port to listen on, 0 to 65535; 0 picks a free one and logs it",
+    ),
+    Variable::new(
+        HTTP,
+        "WORKERS",
+        Computed("number of CPUs"),
+        "threads that serve HTTP, 1 to 512",
+    ),
+    Variable::new(
+        HTTP,
+        "REQUEST_TIMEOUT",
+        Fixed("10"),
+        "time a request may take before it is answered with 504",
+    ),
+    Variable::new(
+        HTTP,
+        "CLIENT_TIMEOUT",
+        Fixed("5"),
+        "time a client may take to send a request head, or between two pieces of a body",
+    ),
+    Variable::new(
+        HTTP,
+        "KEEP_ALIVE",
+        Fixed("75"),
+        "time an idle connection stays open; 0 closes it after each answer",
+    ),
+    Variable::new(
+        HTTP,
+        "BODY_LIMIT",
+        Fixed("1 MiB"),
+        "largest request body in bytes, also as `64KiB` or `10 MB`; at most 1 GiB",
+    ),
+    Variable::new(
+        HTTP,
+        "MAX_IN_FLIGHT",
+        Fixed(""),
+        "requests in progress per process before 503",
+    )
+    .no_effect_unless(&[""], "limit on requests in flight"),
+    Variable::new(
+        HTTP,
+        "SHUTDOWN_DRAIN",
+        ByEnvironment {
+            development: "0",
+            staging: "5",
+            production: "5",
+        },
+        "time between reporting not-ready and closing the listener",
+    ),
+    Variable::new(
+        HTTP,
+        "SHUTDOWN_TIMEOUT",
+        Fixed("30"),
+        "time that requests in progress get to finish after that",
+    ),
+    Variable::new(
+        LOGGING,
+        "LOG_LEVEL",
+        Fixed("info"),
+        "`trace`, `debug`, `info`, `warn`, `error`, `off`, or a filter such as `info,sqlx=debug`",
+    ),
+    Variable::new(
+        LOGGING,
+        "LOG_FORMAT",
+        ByEnvironment {
+            development: "pretty",
+            staging: "json",
+            production: "json",
+        },
+        "`pretty` for people or `json` for machines",
+    ),
+    Variable::new(
+        DATABASE,
+        "DATABASE_URL",
+        Fixed("sqlite://async-starter.db?mode=rwc"),
+        "`mysql://` or `mariadb://`, `postgres://`, `sqlite:`; wins over the parts below",
+    )
+    .secrecy(UrlWithPassword),
+    Variable::new(
+        DATABASE,
+        "DATABASE_URL_FILE",
+        Fixed(""),
+        "file that holds `DATABASE_URL`",
+    ),
+    Variable::new(
+        DATABASE,
+        "DB_HOST",
+        Fixed(""),
+        "MySQL server; any of these five parts selects MySQL, and this one is then `127.0.0.1` by default",
+    ),
+    Variable::new(
+        DATABASE,
+        "DB_PORT",
+        Fixed(""),
+        "port of the MySQL server, `3306` if another part is given",
+    ),
+    Variable::new(
+        DATABASE,
+        "DB_USER",
+        Fixed(""),
+        "MySQL user, `async_starter` if another part is given",
+    ),
+    Variable::new(
+        DATABASE,
+        "DB_PASSWORD",
+        Fixed(""),
+        "password of the MySQL user as the server knows it; it is percent-encoded for you",
+    )
+    .secrecy(Secret),
+    Variable::new(DATABASE, "DB_PASSWORD_FILE", Fixed(""), "file that holds `DB_PASSWORD`"),
+    Variable::new(
+        DATABASE,
+        "DB_NAME",
+        Fixed(""),
+        "name of the MySQL database, `async_starter` if another part is given",
+    ),
+    Variable::new(
+        DATABASE,
+        "DATABASE_REPLICA_URLS",
+        Fixed(""),
+        "read replicas, separated by commas",
+    )
+    .secrecy(Secret)
+    .refused_unless(&[""], "read replicas"),
+    Variable::new(
+        DATABASE,
+        "REPLICA_MAX_LAG",
+        Fixed(""),
+        "lag beyond which a replica is left out",
+    )
+    .no_effect_unless(&[""], "read replicas"),
+    Variable::new(
+        DATABASE,
+        "DB_POOL_MIN_SIZE",
+        Computed("5, or `DB_POOL_MAX_SIZE` if that is less"),
+        "connections kept open per pool, 0 to `DB_POOL_MAX_SIZE`",
+    ),
+    Variable::new(
+        DATABASE,
+        "DB_POOL_MAX_SIZE",
+        Fixed("20"),
+        "connections at most per pool, 1 to 10000; with SQLite those for reading",
+    ),
+    Variable::new(
+        DATABASE,
+        "DB_POOL_TIMEOUT",
+        Fixed("5"),
+        "time to wait for a connection before 503",
+    ),
+    Variable::new(DATABASE, "DB_POOL_RECYCLE", Fixed("3600"), "time a connection may live"),
+    Variable::new(
+        DATABASE,
+        "DB_STATEMENT_TIMEOUT",
+        Fixed("10"),
+        "time a statement may take, enforced by the database where it can be; 0 for no limit",
+    ),
+    Variable::new(
+        DATABASE,
+        "DB_AUTO_MIGRATE",
+        ByEnvironment {
+            development: "true",
+            staging: "false",
+            production: "false",
+        },
+        "run pending migrations at start",
+    ),
+    Variable::new(
+        DATABASE,
+        "DB_SLOW_QUERY_MS",
+        Fixed("200"),
+        "milliseconds beyond which a statement is logged as slow, without its values",
+    ),
+    Variable::new(
+        DATABASE,
+        "READ_COALESCING",
+        Fixed("false"),
+        "merge concurrent reads of single rows",
+    )
+    .no_effect_unless(OFF, "read coalescing"),
+    Variable::new(
+        DATABASE,
+        "WRITE_COALESCING",
+        Fixed("false"),
+        "merge concurrent inserts of single rows",
+    )
+    .no_effect_unless(OFF, "write coalescing"),
+    Variable::new(
+        API,
+        "API_TITLE",
+        Fixed("Async Starter API"),
+        "title of the API in its documentation",
+    ),
+    Variable::new(
+        API,
+        "API_DOCS",
+        ByEnvironment {
+            development: "true",
+            staging: "true",
+            production: "false",
+        },
+        "serve the interactive documentation at `/docs`",
+    ),
+    Variable::new(
+        API,
+        "REQUIRE_IF_MATCH",
+        Fixed("false"),
+        "refuse changes without `If-Match`",
+    )
+    .refused_unless(OFF, "enforcement of `If-Match`"),
+    Variable::new(
+        API,
+        "IDEMPOTENCY_TTL",
+        Fixed(""),
+        "time an `Idempotency-Key` is remembered",
+    )
+    .no_effect_unless(&[""], "idempotency keys"),
+    Variable::new(
+        PROTECTION,
+        "SECRET_KEY",
+        Fixed(""),
+        "key that signs cursors (32 bytes or more), the same on all instances",
+    )
+    .secrecy(Secret),
+    Variable::new(PROTECTION, "SECRET_KEY_FILE", Fixed(""), "file that holds `SECRET_KEY`"),
+    Variable::new(
+        PROTECTION,
+        "AUTH_MODE",
+        Fixed("none"),
+        "`none`: anybody who reaches the API may use it; must be set in production",
+    )
+    .refused_unless(&["none"], "authentication"),
+    Variable::new(
+        PROTECTION,
+        "AUTH_JWKS_FILE",
+        Fixed(""),
+        "public keys of those who issue tokens",
+    )
+    .refused_unless(&[""], "authentication"),
+    Variable::new(PROTECTION, "AUTH_ISSUER", Fixed(""), "issuer that tokens must name")
+        .refused_unless(&[""], "authentication"),
+    Variable::new(PROTECTION, "AUTH_AUDIENCE", Fixed(""), "audience that tokens must name")
+        .refused_unless(&[""], "authentication"),
+    Variable::new(
+        PROTECTION,
+        "CORS_ORIGINS",
+        Fixed(""),
+        "origins whose pages may call the API, separated by commas",
+    )
+    .no_effect_unless(&["", "[]"], "CORS"),
+    Variable::new(PROTECTION, "RATE_LIMIT", Fixed("off"), "requests per client and time")
+        .refused_unless(&["off", "none", "false", "0", ""], "rate limit"),
+    Variable::new(
+        PROTECTION,
+        "RATE_LIMIT_STORE",
+        Fixed("memory"),
+        "where requests are counted",
+    )
+    .secrecy(Secret)
+    .refused_unless(&["memory", ""], "shared rate limit"),
+    Variable::new(
+        PROTECTION,
+        "TRUSTED_PROXIES",
+        Fixed(""),
+        "proxies whose `X-Forwarded-For` is believed, as CIDRs",
+    )
+    .refused_unless(&["", "none", "off"], "use of `X-Forwarded-For`"),
+    Variable::new(
+        OBSERVABILITY,
+        "METRICS_ADDR",
+        Fixed(""),
+        "address of a separate listener for `/metrics`",
+    )
+    .refused_unless(&["", "none", "off"], "metrics listener"),
+    Variable::new(OBSERVABILITY, "CONSOLE", Fixed("false"), "serve the web console").refused_unless(OFF, "web console"),
+    Variable::new(
+        OBSERVABILITY,
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        Fixed(""),
+        "where traces are sent",
+    )
+    .secrecy(UrlWithPassword)
+    .refused_unless(&["", "none", "off"], "OpenTelemetry export"),
+    Variable::new(
+        COMPATIBILITY,
+        "DEBUG",
+        Fixed(""),
+        "accepted for old settings files, without effect",
+    )
+    .ignored("use `LOG_LEVEL=debug` for detailed logs"),
+    Variable::new(
+        COMPATIBILITY,
+        "DB_MAX_OVERFLOW",
+        Fixed(""),
+        "accepted for old settings files, without effect",
+    )
+    .ignored("the pool maximum is hard; raise `DB_POOL_MAX_SIZE` instead"),
+];

@@ -1,0 +1,303 @@
+//! What each kind of value may look like, and what asks for a feature that is not there.
+
+use std::time::Duration;
+
+use super::{Scene, assert_contains, with};
+use crate::config::LogFormat;
+use crate::config::parse;
+
+#[test]
+fn durations_are_seconds_or_carry_a_unit() {
+    for (text, milliseconds) in [
+        ("10", 10_000),
+        ("0.5", 500),
+        ("1.", 1000),
+        ("500ms", 500),
+        ("10s", 10_000),
+        ("2 m", 120_000),
+        ("24H", 86_400_000),
+        (" 1 ", 1000),
+    ] {
+        let timeout = with("REQUEST_TIMEOUT", text).config().http.request_timeout;
+        assert_eq!(timeout, Duration::from_millis(milliseconds), "{text}");
+    }
+    for text in [
+        "",
+        "-1",
+        "+1",
+        "1e3",
+        "inf",
+        "NaN",
+        "1.2.3",
+        ".",
+        "10 apples",
+        "ms",
+        "0",
+        "25h",
+        "99999999999999999999d",
+    ] {
+        assert_contains(
+            &with("REQUEST_TIMEOUT", text).refused_text(),
+            "accepted: seconds from 0.01 to 86400",
+        );
+    }
+}
+
+#[test]
+fn the_threshold_of_slow_statements_is_in_milliseconds() {
+    assert_eq!(
+        with("DB_SLOW_QUERY_MS", "250")
+            .config()
+            .database
+            .slow_statement_threshold,
+        Duration::from_millis(250)
+    );
+    assert_eq!(
+        with("DB_SLOW_QUERY_MS", "2s")
+            .config()
+            .database
+            .slow_statement_threshold,
+        Duration::from_secs(2)
+    );
+    assert_contains(
+        &with("DB_SLOW_QUERY_MS", "x").refused_text(),
+        "milliseconds from 0 to 3600000",
+    );
+}
+
+#[test]
+fn a_statement_timeout_of_zero_is_none() {
+    assert_eq!(
+        with("DB_STATEMENT_TIMEOUT", "0").config().database.statement_timeout,
+        None
+    );
+    assert_eq!(
+        Scene::new().config().database.statement_timeout,
+        Some(Duration::from_secs(10))
+    );
+}
+
+#[test]
+fn guards_cannot_be_switched_off_by_zero() {
+    for name in [
+        "REQUEST_TIMEOUT",
+        "CLIENT_TIMEOUT",
+        "DB_POOL_TIMEOUT",
+        "DB_POOL_RECYCLE",
+        "BODY_LIMIT",
+        "WORKERS",
+    ] {
+        assert_contains(&with(name, "0").refused_text(), name);
+    }
+}
+
+#[test]
+fn sizes_are_bytes_or_carry_a_unit() {
+    for (text, bytes) in [
+        ("1", 1),
+        ("1024", 1024),
+        ("64KiB", 65_536),
+        ("1 MiB", 1_048_576),
+        ("2mb", 2_000_000),
+        ("1GiB", 1 << 30),
+        ("10 B", 10),
+    ] {
+        assert_eq!(with("BODY_LIMIT", text).config().http.body_limit_bytes, bytes, "{text}");
+    }
+    for text in [
+        "",
+        "-1",
+        "1.5 MiB",
+        "MiB",
+        "1 MiBs",
+        "2 GiB",
+        "18446744073709551615 GiB",
+        "99999999999999999999",
+    ] {
+        assert_contains(&with("BODY_LIMIT", text).refused_text(), "BODY_LIMIT (environment)");
+    }
+}
+
+#[test]
+fn whole_numbers_are_digits_within_their_range() {
+    assert_eq!(parse::whole_number(" 7 ", 1..=9_u8), Ok(7));
+    for text in ["", "0", "10", "256", "+7", "-7", "7.0", "７", "99999999999999999999999"] {
+        assert!(parse::whole_number(text, 1..=9_u8).is_err(), "{text}");
+    }
+}
+
+#[test]
+fn switches_have_several_words_and_no_third_state() {
+    for (text, is_on) in [
+        ("true", true),
+        ("ON", true),
+        ("yes", true),
+        ("1", true),
+        ("False", false),
+        ("off", false),
+        ("no", false),
+        ("0", false),
+    ] {
+        assert_eq!(parse::switch(text), Ok(is_on), "{text}");
+    }
+    assert!(parse::switch("").is_err() && parse::switch("maybe").is_err());
+}
+
+#[test]
+fn log_levels_are_taken_in_any_case_and_filters_whole() {
+    for (given, filter) in [
+        ("INFO", "info"),
+        ("Warning", "warn"),
+        ("CRITICAL", "error"),
+        ("off", "off"),
+        ("INFO, sqlx=DEBUG", "info,sqlx=debug"),
+        ("info,actix_web::middleware=warn", "info,actix_web::middleware=warn"),
+        ("info,[request{id=1}]=debug", "info,[request{id=1}]=debug"),
+    ] {
+        assert_eq!(with("LOG_LEVEL", given).config().log.filter, filter);
+    }
+    for text in [
+        "",
+        "inof",
+        "info,sqlx",
+        "info,sqlx=loud",
+        "info,,debug",
+        "info,[request=debug",
+    ] {
+        assert_contains(&with("LOG_LEVEL", text).refused_text(), "LOG_LEVEL (environment)");
+    }
+}
+
+#[test]
+fn the_log_format_is_for_people_only_in_development() {
+    assert_eq!(Scene::new().config().log.format, LogFormat::Pretty);
+    assert_eq!(with("ENVIRONMENT", "staging").config().log.format, LogFormat::Json);
+    assert_eq!(with("LOG_FORMAT", "JSON").config().log.format, LogFormat::Json);
+}
+
+#[test]
+fn hosts_are_names_or_addresses_without_anything_around_them() {
+    for host in ["localhost", "0.0.0.0", "::", "fe80::1", "db.internal", "my_host-1"] {
+        assert_eq!(with("HOST", host).config().http.host, host);
+    }
+    for host in ["", "http://localhost", "localhost:80", "[::1]", "a b", "a/b"] {
+        assert_contains(&with("HOST", host).refused_text(), "HOST (environment)");
+    }
+}
+
+#[test]
+fn a_title_is_visible_text_on_one_line() {
+    assert_eq!(with("API_TITLE", "利用者 API").config().api.title, "利用者 API");
+    for title in ["", "  ", "a\nb", &"x".repeat(101)] {
+        assert_contains(&with("API_TITLE", title).refused_text(), "API_TITLE (environment)");
+    }
+}
+
+#[test]
+fn protection_that_does_not_exist_is_refused_and_never_silently_missing() {
+    for (name, value, advice) in [
+        (
+            "AUTH_MODE",
+            "jwt",
+            "given `jwt`; this version has no authentication yet; remove it or set `none`",
+        ),
+        ("AUTH_JWKS_FILE", "keys.json", "no authentication yet; remove it"),
+        ("AUTH_ISSUER", "me", "no authentication yet; remove it"),
+        ("AUTH_AUDIENCE", "us", "no authentication yet; remove it"),
+        ("RATE_LIMIT", "100/min", "no rate limit yet; remove it or set `off`"),
+        (
+            "RATE_LIMIT_STORE",
+            "redis://cache",
+            "no shared rate limit yet; remove it or set `memory`",
+        ),
+        ("TRUSTED_PROXIES", "10.0.0.0/8", "no use of `X-Forwarded-For` yet"),
+        (
+            "REQUIRE_IF_MATCH",
+            "true",
+            "no enforcement of `If-Match` yet; remove it or set `false`",
+        ),
+        ("DATABASE_REPLICA_URLS", "mysql://db2/app", "no read replicas yet"),
+        ("METRICS_ADDR", "0.0.0.0:9100", "no metrics listener yet"),
+        ("CONSOLE", "on", "no web console yet; remove it or set `false`"),
+        (
+            "OTEL_EXPORTER_OTLP_ENDPOINT",
+            "http://traces",
+            "no OpenTelemetry export yet",
+        ),
+        ("AUTH_MODE", "", "no authentication yet"),
+    ] {
+        let text = with(name, value).refused_text();
+        assert_contains(&text, &format!("{name} (environment)"));
+        assert_contains(&text, advice);
+    }
+}
+
+#[test]
+fn values_that_ask_for_nothing_are_accepted_without_a_word() {
+    for (name, value) in [
+        ("AUTH_MODE", "none"),
+        ("AUTH_MODE", "NONE"),
+        ("RATE_LIMIT", "off"),
+        ("RATE_LIMIT", ""),
+        ("RATE_LIMIT_STORE", "memory"),
+        ("REQUIRE_IF_MATCH", "false"),
+        ("CONSOLE", "off"),
+        ("METRICS_ADDR", ""),
+        ("READ_COALESCING", "false"),
+        ("CORS_ORIGINS", "[]"),
+        ("DEBUG", ""),
+    ] {
+        assert_eq!(
+            with(name, value).accepted().warnings,
+            Vec::<String>::new(),
+            "{name}={value}"
+        );
+    }
+}
+
+#[test]
+fn hints_without_effect_are_accepted_with_a_warning() {
+    for (name, value) in [
+        ("READ_COALESCING", "true"),
+        ("WRITE_COALESCING", "true"),
+        ("IDEMPOTENCY_TTL", "24h"),
+        ("REPLICA_MAX_LAG", "1"),
+        ("MAX_IN_FLIGHT", "1024"),
+        ("CORS_ORIGINS", "*"),
+        ("DEBUG", "true"),
+        ("DB_MAX_OVERFLOW", "10"),
+    ] {
+        let loaded = with(name, value).accepted();
+        let [warning] = loaded.warnings.as_slice() else {
+            panic!("{name}: {:?}", loaded.warnings)
+        };
+        assert_contains(warning, &format!("{name} (environment): "));
+    }
+    assert_contains(
+        &with("DB_MAX_OVERFLOW", "10").accepted().warnings.concat(),
+        "raise `DB_POOL_MAX_SIZE`",
+    );
+}
+
+#[test]
+fn an_open_api_in_production_must_be_asked_for_by_name_and_warns() {
+    let text = with("ENVIRONMENT", "production").refused_text();
+    assert_contains(&text, "AUTH_MODE (default): must be set in production");
+    let loaded = with("ENVIRONMENT", "production")
+        .environment("AUTH_MODE", "none")
+        .accepted();
+    assert_contains(&loaded.warnings.concat(), "AUTH_MODE (environment): the API is open");
+    assert!(with("ENVIRONMENT", "staging").accepted().warnings.is_empty());
+}
+
+#[test]
+fn a_value_cannot_drive_the_terminal_that_shows_it() {
+    let text = with("PORT", &format!("\u{1b}[2J\n{}", "9".repeat(1000))).refused_text();
+    assert!(
+        !text.contains('\u{1b}') && text.lines().count() == 2 && text.len() < 500,
+        "{text}"
+    );
+    let table = with("CORS_ORIGINS", "a\u{1b}[2Jb\nc").accepted().to_table();
+    assert!(!table.contains('\u{1b}'), "{table}");
+    assert_contains(&table, "a\\u{1b}[2Jb\\nc");
+}

@@ -1,0 +1,80 @@
+//! The program: reads its configuration, sets up logging, and does what it is told. `async-starter help` lists what that
+//! can be.
+//!
+//! This crate is the one place where all layers meet. What must never appear here: business rules.
+
+mod cli;
+mod commands;
+mod config;
+mod startup;
+mod telemetry;
+
+use std::{env, io::Write, process::ExitCode};
+
+use clap::Parser;
+
+use cli::{Cli, Command};
+use config::{ConfigError, Loaded, Sources};
+
+/// The exit code for a command line or a configuration that cannot be used.
+const EXIT_USAGE: u8 = 2;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let loaded = match load_configuration(&cli) {
+        Ok(loaded) => loaded,
+        Err(problem) => {
+            eprintln!("{problem}");
+            return ExitCode::from(EXIT_USAGE);
+        }
+    };
+    telemetry::init(&loaded.config.log);
+    for warning in &loaded.warnings {
+        tracing::warn!("{warning}");
+    }
+    match run(cli.command.unwrap_or_default(), &loaded) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn load_configuration(cli: &Cli) -> Result<Loaded, ConfigError> {
+    config::load(&Sources {
+        working_directory: env::current_dir().unwrap_or_default(),
+        config_file: cli.config.clone(),
+        // A variable that is not UTF-8 is none of ours.
+        environment: env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect(),
+        flags: cli.flags(),
+        read_dotenv: true,
+    })
+}
+
+/// Runs a command on the one runtime of the process, which database sockets live on.
+fn run(command: Command, loaded: &Loaded) -> anyhow::Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let config = &loaded.config;
+    runtime.block_on(async {
+        match command {
+            Command::Serve(_) => startup::serve(config).await.map(|()| ExitCode::SUCCESS),
+            Command::Migrate(command) => commands::migrate(config, command).await,
+            Command::Seed(arguments) => commands::seed(config, arguments).await,
+            Command::Openapi => print(&commands::openapi(config)?),
+            Command::Config { json: true } => print(&serde_json::to_string_pretty(&loaded.to_json())?),
+            Command::Config { json: false } => print(&loaded.to_table()),
+            Command::Healthcheck => commands::healthcheck(config).await,
+        }
+    })
+}
+
+/// Prints text on standard output. A reader that has seen enough and closed the pipe is no failure.
+fn print(text: &str) -> anyhow::Result<ExitCode> {
+    match writeln!(std::io::stdout(), "{}", text.trim_end()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(ExitCode::SUCCESS),
+    }
+}

@@ -1,0 +1,184 @@
+//! The composition root: the layers are put together here, started in order, and stopped in reverse.
+
+use std::{future::pending, net::SocketAddr, time::Duration};
+
+use actix_web::{HttpServer, http::KeepAlive};
+use anyhow::Context;
+use api::{ApiOptions, AppState, Lifecycle};
+use persistence::{CREATE_USERS, Database, DatabaseOptions, Durability, Engine, Migrations, add_sample_users};
+use secrecy::ExposeSecret;
+use service::{DatabaseRuntime, HealthService, UserService};
+use tokio::{runtime::Handle, time::timeout};
+
+use crate::config::{self, Config, Environment};
+
+/// How long connections to the database get to close in an orderly way.
+const CLOSE_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Serves HTTP until SIGTERM or Ctrl-C, then finishes what is in progress.
+pub(crate) async fn serve(config: &Config) -> anyhow::Result<()> {
+    let database = Database::open(&database_options(&config.database))
+        .await
+        .context("cannot open the database")?;
+    if config.database.auto_migrate {
+        migrate(config, &database)
+            .await
+            .context("cannot bring the schema up to date")?;
+    }
+    let lifecycle = Lifecycle::default();
+    let state = app_state(config, &database, lifecycle.clone())?;
+    let http = &config.http;
+    let server = HttpServer::new(move || api::build_app(state.clone()))
+        .workers(http.workers)
+        .keep_alive(keep_alive(http.keep_alive))
+        .client_request_timeout(http.client_timeout)
+        .shutdown_timeout(http.shutdown_timeout.as_secs())
+        .shutdown_signal(shut_down(lifecycle, http.shutdown_drain))
+        .bind((http.host.as_str(), http.port))
+        .with_context(|| {
+            format!(
+                "cannot listen on {}:{}; choose another HOST or PORT",
+                http.host, http.port
+            )
+        })?;
+    announce(config, database.engine(), &server.addrs());
+    server.run().await.context("the HTTP server failed")?;
+
+    match timeout(CLOSE_PATIENCE, database.close()).await {
+        Ok(Ok(())) => tracing::info!("stopped"),
+        Ok(Err(error)) => tracing::warn!(%error, "stopped; a database connection did not close in an orderly way"),
+        Err(_) => tracing::warn!("stopped; the database did not take leave in time"),
+    }
+    Ok(())
+}
+
+/// The options of the database that the configuration asks for.
+pub(crate) fn database_options(config: &config::Database) -> DatabaseOptions {
+    DatabaseOptions {
+        url: config.url.clone(),
+        min_connections: config.min_connections,
+        max_connections: config.max_connections,
+        acquire_timeout: config.acquire_timeout,
+        max_lifetime: config.max_lifetime,
+        statement_timeout: config.statement_timeout,
+        slow_statement_threshold: config.slow_statement_threshold,
+        durability: Durability::Full,
+    }
+}
+
+fn app_state(config: &Config, database: &Database, lifecycle: Lifecycle) -> anyhow::Result<AppState> {
+    let runtime = DatabaseRuntime::new(Handle::current());
+    let options = ApiOptions {
+        title: config.api.title.clone(),
+        docs: config.api.docs,
+        body_limit_bytes: config.http.body_limit_bytes,
+        client_timeout: config.http.client_timeout,
+        request_timeout: config.http.request_timeout,
+        secret_key: config
+            .api
+            .secret_key
+            .as_ref()
+            .map(|key| key.expose_secret().as_bytes().to_vec()),
+    };
+    let users = UserService::new(database.clone(), runtime.clone());
+    let health = HealthService::new(database.clone(), runtime);
+    AppState::new(users, health, options, lifecycle).context("cannot write the OpenAPI document")
+}
+
+/// Applies pending migrations over connections of their own, which have no statement time-out.
+async fn migrate(config: &Config, database: &Database) -> anyhow::Result<()> {
+    let maintenance = database.for_maintenance(Durability::Full).await?;
+    let outcome = migrate_on(config, maintenance.as_ref().unwrap_or(database)).await;
+    if let Some(maintenance) = maintenance {
+        maintenance.close().await?;
+    }
+    outcome
+}
+
+/// Applies pending migrations. A new embedded database of a developer also gets the sample users, as `init.sql` has them.
+async fn migrate_on(config: &Config, database: &Database) -> anyhow::Result<()> {
+    let applied = Migrations::new(database).up(None).await?;
+    for step in &applied {
+        tracing::info!(step, "migrated");
+    }
+    let is_new = applied.iter().any(|step| step == CREATE_USERS);
+    if is_new && config.environment == Environment::Development && database.engine() == Engine::Sqlite {
+        add_sample_users(database).await?;
+        tracing::info!("added Alice, Bob and Charlie");
+    }
+    Ok(())
+}
+
+fn keep_alive(duration: Duration) -> KeepAlive {
+    if duration.is_zero() {
+        KeepAlive::Disabled
+    } else {
+        KeepAlive::Timeout(duration)
+    }
+}
+
+/// Says where the service is to be found: to people in development, to logs everywhere.
+fn announce(config: &Config, engine: Engine, addresses: &[SocketAddr]) {
+    for address in addresses {
+        tracing::info!(%address, %engine, "listening");
+    }
+    let (Environment::Development, Some(address)) = (config.environment, addresses.first()) else {
+        return;
+    };
+    let docs = if config.api.docs {
+        format!("\n  docs     http://{address}/docs")
+    } else {
+        String::new()
+    };
+    println!(
+        "\n  async-starter {} on {engine}\n{docs}\n  users    http://{address}/api/v1/users\n  health   http://{address}/health\n\n  Ctrl-C stops it.\n",
+        env!("CARGO_PKG_VERSION"),
+    );
+}
+
+/// Completes when the listener is to close: after the first SIGTERM or Ctrl-C, and the time that load balancers get to
+/// notice that the instance is not ready any more. A second signal ends the process at once.
+async fn shut_down(lifecycle: Lifecycle, drain: Duration) {
+    termination_signal().await;
+    tracing::info!(
+        drain_seconds = drain.as_secs_f64(),
+        "shutting down; a second signal ends at once"
+    );
+    lifecycle.drain();
+    tokio::spawn(async {
+        termination_signal().await;
+        tracing::warn!("ended by a second signal");
+        std::process::exit(1);
+    });
+    tokio::time::sleep(drain).await;
+    lifecycle.close();
+}
+
+/// Waits for SIGTERM, as orchestrators send it, or for Ctrl-C.
+async fn termination_signal() {
+    #[cfg(unix)]
+    let terminated = async {
+        use tokio::signal::unix::{SignalKind, signal};
+        match signal(SignalKind::terminate()) {
+            Ok(mut signal) => {
+                signal.recv().await;
+            }
+            Err(error) => {
+                tracing::warn!(%error, "cannot listen for SIGTERM");
+                pending::<()>().await;
+            }
+        }
+    };
+    #[cfg(not(unix))]
+    let terminated = pending::<()>();
+    let interrupted = async {
+        if let Err(error) = tokio::signal::ctrl_c().await {
+            tracing::warn!(%error, "cannot listen for Ctrl-C");
+            pending::<()>().await;
+        }
+    };
+    tokio::select! {
+        () = terminated => {}
+        () = interrupted => {}
+    }
+}

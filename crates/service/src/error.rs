@@ -1,0 +1,45 @@
+//! What a use case can end with other than success.
+
+use domain::UserId;
+use persistence::PersistenceError;
+
+use crate::RuntimeStopped;
+
+/// A use case failed, and left nothing behind.
+#[derive(Debug, thiserror::Error)]
+pub enum UserError {
+    /// No user has this id.
+    #[error("User with id {0} not found")]
+    NotFound(UserId),
+    /// Another user has the address.
+    #[error("Email already exists")]
+    EmailTaken,
+    /// Users of a batch, by position from 0, have an address that another user has, or that stands earlier in the batch.
+    #[error("Email already exists: {} users of the batch", .0.len())]
+    EmailsTaken(Vec<usize>),
+    /// The database cannot be reached, answers too slowly or is too busy. The same request may succeed a little later.
+    #[error("the database cannot serve the request now")]
+    DatabaseUnavailable(#[source] PersistenceError),
+    /// The program is ending.
+    #[error(transparent)]
+    Stopped(#[from] RuntimeStopped),
+    /// A defect of ours or of the stored data.
+    #[error("the request ran into a defect")]
+    Internal(#[source] PersistenceError),
+}
+
+impl From<PersistenceError> for UserError {
+    fn from(error: PersistenceError) -> Self {
+        match error {
+            PersistenceError::EmailTaken => Self::EmailTaken,
+            PersistenceError::TransactionConflict(_)
+            | PersistenceError::Unavailable(_)
+            | PersistenceError::NoAnswer(_)
+            | PersistenceError::StatementTimeout(_) => Self::DatabaseUnavailable(error),
+            PersistenceError::InvalidRow { .. }
+            | PersistenceError::InvalidUrl(_)
+            | PersistenceError::MigrationLockHeld(_)
+            | PersistenceError::Other(_) => Self::Internal(error),
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! Whether the service can do its work now.
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use futures_util::{
+    FutureExt,
+    future::{BoxFuture, Shared},
+};
+use persistence::{Database, Migrations, PersistenceError};
+use tokio::time::timeout;
+
+use crate::{DatabaseRuntime, RuntimeStopped};
+
+/// How long the database may take to show a sign of life.
+const PATIENCE: Duration = Duration::from_millis(1800);
+
+/// Probes start at least this far apart, whoever asks.
+const PROBE_INTERVAL: Duration = Duration::from_millis(500);
+
+/// What a probe found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Health {
+    /// The database answered.
+    pub database_connected: bool,
+    /// The database answered that no migration is pending.
+    pub migrations_applied: bool,
+}
+
+impl Health {
+    const UNREACHABLE: Self = Self {
+        database_connected: false,
+        migrations_applied: false,
+    };
+}
+
+/// Probes the database. Cloning shares the probes.
+#[derive(Clone)]
+pub struct HealthService {
+    database: Database,
+    runtime: DatabaseRuntime,
+    latest: Arc<Mutex<Option<Probe>>>,
+}
+
+/// A probe that is under way or has ended; everyone who asks within the interval waits for the same one.
+struct Probe {
+    started: Instant,
+    outcome: Shared<BoxFuture<'static, Health>>,
+}
+
+impl fmt::Debug for HealthService {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("HealthService")
+            .field("database", &self.database)
+            .finish_non_exhaustive()
+    }
+}
+
+impl HealthService {
+    /// Probes of `database`, which run on `runtime`.
+    #[must_use]
+    pub fn new(database: Database, runtime: DatabaseRuntime) -> Self {
+        Self {
+            database,
+            runtime,
+            latest: Arc::default(),
+        }
+    }
+
+    /// The health as of at most half a second ago, within two seconds.
+    pub async fn check(&self) -> Health {
+        self.current_probe().await
+    }
+
+    fn current_probe(&self) -> Shared<BoxFuture<'static, Health>> {
+        let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(probe) = latest.as_ref().filter(|probe| probe.started.elapsed() < PROBE_INTERVAL) {
+            return probe.outcome.clone();
+        }
+        let outcome = probe(self.database.clone(), self.runtime.clone()).boxed().shared();
+        *latest = Some(Probe {
+            started: Instant::now(),
+            outcome: outcome.clone(),
+        });
+        outcome
+    }
+}
+
+async fn probe(database: Database, runtime: DatabaseRuntime) -> Health {
+    let work = async move {
+        database.ping(PATIENCE).await?;
+        let pending = Migrations::new(&database).any_pending().await;
+        // An error here is no silence: the database answered, and cannot say that it is up to date.
+        let migrations_applied = pending.is_ok_and(|pending| !pending);
+        Ok::<_, ProbeError>(Health {
+            database_connected: true,
+            migrations_applied,
+        })
+    };
+    match timeout(PATIENCE, runtime.run(work)).await {
+        Ok(Ok(health)) => health,
+        Ok(Err(error)) => {
+            tracing::debug!(%error, "the database does not answer");
+            Health::UNREACHABLE
+        }
+        Err(_) => Health::UNREACHABLE,
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+enum ProbeError {
+    #[error(transparent)]
+    Stopped(#[from] RuntimeStopped),
+    #[error(transparent)]
+    Database(#[from] PersistenceError),
+}

@@ -1,0 +1,18 @@
+//! The use cases of async-starter: where a transaction begins and ends, what is retried, and what a failure means.
+//!
+//! [`UserService`] is all that can be done with users, [`HealthService`] tells whether it can be done now. Both run their
+//! work on the [`DatabaseRuntime`].
+//!
+//! What must never be imported here: SQL, SeaORM by name, HTTP, serde.
+
+mod error;
+mod health;
+mod retry;
+mod runtime;
+mod users;
+
+pub use error::UserError;
+pub use health::{Health, HealthService};
+pub use retry::{MAX_RETRIES, retry};
+pub use runtime::{DatabaseRuntime, RuntimeStopped};
+pub use users::UserService;

@@ -1,0 +1,188 @@
+//! Everything that can be done with users.
+//!
+//! A use case that is one statement needs no transaction: the database makes a statement whole or not at all. Where two
+//! statements must agree, the transaction begins and ends here.
+
+use domain::{
+    Cursor, NewUser, Page, PageRequest, PageSize, Slice, Timestamp, User, UserBatch, UserChanges, UserFilter, UserId,
+};
+use persistence::{Database, PersistenceError, UserRepository};
+
+use crate::{DatabaseRuntime, MAX_RETRIES, UserError, retry};
+
+/// The use cases around users. Cloning shares the database.
+///
+/// Every method that ends with an error has left nothing behind. Dropping a future of theirs abandons the use case; a
+/// write that was on its way to the database may then have happened or not, and never happened by half.
+#[derive(Clone, Debug)]
+pub struct UserService {
+    database: Database,
+    runtime: DatabaseRuntime,
+}
+
+impl UserService {
+    /// Use cases over `database`, which run on `runtime`.
+    #[must_use]
+    pub fn new(database: Database, runtime: DatabaseRuntime) -> Self {
+        Self { database, runtime }
+    }
+
+    /// Creates a user.
+    ///
+    /// # Errors
+    /// [`UserError::EmailTaken`], decided by the unique index.
+    pub async fn create(&self, new_user: NewUser) -> Result<User, UserError> {
+        let database = self.database.clone();
+        let work = async move {
+            let users = UserRepository::new(database.writer());
+            Ok(retry(|| users.insert(new_user.clone(), Timestamp::now())).await?)
+        };
+        self.runtime.run(work).await
+    }
+
+    /// Creates all users of a batch, in one transaction, and returns them in the same order; or none.
+    ///
+    /// # Errors
+    /// [`UserError::EmailsTaken`] with every user of the batch whose address is not free.
+    pub async fn create_many(&self, batch: UserBatch) -> Result<Vec<User>, UserError> {
+        let database = self.database.clone();
+        let work = async move {
+            // Usually the batch is inserted at once. Only when the unique index objects are the conflicts looked up, and
+            // when they are gone by then, their users deleted meanwhile, the batch is tried again.
+            for _ in 0..=MAX_RETRIES {
+                if batch.conflicts(&[].into()).is_empty() {
+                    match retry(|| insert_all(&database, &batch)).await {
+                        Err(PersistenceError::EmailTaken) => {}
+                        outcome => return Ok(outcome?),
+                    }
+                }
+                let conflicts = find_conflicts(&database, &batch).await?;
+                if !conflicts.is_empty() {
+                    return Err(UserError::EmailsTaken(conflicts));
+                }
+            }
+            Err(UserError::EmailTaken)
+        };
+        self.runtime.run(work).await
+    }
+
+    /// The user with this id.
+    ///
+    /// # Errors
+    /// [`UserError::NotFound`].
+    pub async fn get(&self, id: UserId) -> Result<User, UserError> {
+        let database = self.database.clone();
+        let work = async move { Ok(UserRepository::new(database.reader()).find(id).await?) };
+        self.runtime
+            .run(work)
+            .await
+            .and_then(|user: Option<User>| user.ok_or(UserError::NotFound(id)))
+    }
+
+    /// A page of the list by its number, with the size of the whole list. Past the end it is empty.
+    ///
+    /// # Errors
+    /// When the database cannot serve it.
+    pub async fn page(&self, filter: UserFilter, request: PageRequest) -> Result<Page, UserError> {
+        let database = self.database.clone();
+        let work = async move {
+            let repository = UserRepository::new(database.reader());
+            let (offset, size) = (request.offset(), request.size);
+            let found = repository.page(&filter, offset, one_more(size)).await?;
+            let Slice { users, next } = slice(found, size);
+            // A page that is neither full nor empty shows the end of the list; only else it has to be counted.
+            let seen = offset + users.len() as u64;
+            let ends_here = next.is_none() && (seen > offset || offset == 0);
+            let total = if ends_here {
+                seen
+            } else {
+                repository.count(&filter).await?
+            };
+            Ok(Page { users, total, next })
+        };
+        self.runtime.run(work).await
+    }
+
+    /// The piece of the list that follows `position`, or its start.
+    ///
+    /// # Errors
+    /// When the database cannot serve it.
+    pub async fn after(
+        &self,
+        filter: UserFilter,
+        position: Option<Cursor>,
+        size: PageSize,
+    ) -> Result<Slice, UserError> {
+        let database = self.database.clone();
+        let work = async move {
+            let repository = UserRepository::new(database.reader());
+            Ok(slice(repository.after(&filter, position, one_more(size)).await?, size))
+        };
+        self.runtime.run(work).await
+    }
+
+    /// Changes a user and returns it as it is then.
+    ///
+    /// # Errors
+    /// [`UserError::NotFound`], or [`UserError::EmailTaken`] when another user has the new address.
+    pub async fn update(&self, id: UserId, changes: UserChanges) -> Result<User, UserError> {
+        let database = self.database.clone();
+        let work = async move {
+            let updated = retry(|| update(&database, id, &changes)).await?;
+            updated.ok_or(UserError::NotFound(id))
+        };
+        self.runtime.run(work).await
+    }
+
+    /// Deletes a user.
+    ///
+    /// # Errors
+    /// [`UserError::NotFound`].
+    pub async fn delete(&self, id: UserId) -> Result<(), UserError> {
+        let database = self.database.clone();
+        let work = async move {
+            let users = UserRepository::new(database.writer());
+            let deleted = retry(|| users.delete(id)).await?;
+            if deleted { Ok(()) } else { Err(UserError::NotFound(id)) }
+        };
+        self.runtime.run(work).await
+    }
+}
+
+async fn insert_all(database: &Database, batch: &UserBatch) -> Result<Vec<User>, PersistenceError> {
+    let transaction = database.begin().await?;
+    let users = UserRepository::new(&transaction)
+        .insert_many(batch.users(), Timestamp::now())
+        .await?;
+    transaction.commit().await?;
+    Ok(users)
+}
+
+/// The change and the reading of its result must agree, and on some engines are two statements.
+async fn update(database: &Database, id: UserId, changes: &UserChanges) -> Result<Option<User>, PersistenceError> {
+    let transaction = database.begin().await?;
+    let updated = UserRepository::new(&transaction)
+        .update(id, changes, Timestamp::now())
+        .await?;
+    transaction.commit().await?;
+    Ok(updated)
+}
+
+async fn find_conflicts(database: &Database, batch: &UserBatch) -> Result<Vec<usize>, PersistenceError> {
+    let emails = batch.users().iter().map(|user| &user.email);
+    let taken = UserRepository::new(database.writer()).existing_emails(emails).await?;
+    Ok(batch.conflicts(&taken))
+}
+
+/// One user more than asked for tells whether the list goes on.
+fn one_more(size: PageSize) -> u64 {
+    u64::from(size.get()) + 1
+}
+
+fn slice(mut users: Vec<User>, size: PageSize) -> Slice {
+    let size = usize::from(size.get());
+    let goes_on = users.len() > size;
+    users.truncate(size);
+    let next = users.last().filter(|_| goes_on).map(Cursor::from);
+    Slice { users, next }
+}

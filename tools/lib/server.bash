@@ -1,0 +1,92 @@
+# What tools/real-mysql, tools/real-mariadb and tools/real-postgres have in common; sourced by them, not run.
+#
+# A script sets `engine`, `default_port`, `scheme` (of the URL), `signal` (that stops the server) and `account` (that the
+# server runs as when root starts it; empty for root itself), defines the functions below, then calls `server_main "$@"`:
+#
+#   find_programs   set what the others need, or `die` with a reason of one line
+#   initialise      fill $new, which becomes $data once it is complete
+#   server_command  set the array `command`: the server in the foreground, listening on 127.0.0.1:$port
+#   is_ready        succeed once $log says that the server takes connections on $port
+#
+# These are servers for tests. They survive being killed, as real ones do, but not a power cut: nothing waits for the disk.
+
+die() { echo "$engine: $*" >&2; exit 1; }
+
+# Runs a command as the account that the server runs as.
+as_account() {
+  if [ -n "$account" ]; then setpriv --reuid="$account" --regid="$(id -gn "$account")" --init-groups "$@"; else "$@"; fi
+}
+
+# Prints the process that `start` left running for this folder. A number that now belongs to another program does not count.
+running_pid() {
+  local pid
+  pid=$(cat "$run/pid" 2> /dev/null) && [ -n "$pid" ] || return 1
+  tr '\0' '\n' < "/proc/$pid/cmdline" 2> /dev/null | grep -qxF -e "--datadir=$data" -e "$data" && echo "$pid"
+}
+
+print_url() { echo "$scheme://app:app-secret@127.0.0.1:$(cat "$run/port")/app"; }
+
+server_main() {
+  local cmd=${1:-} usage="usage: real-$engine start|stop|status DIR [PORT]"
+  [ $# -ge 2 ] || { echo "$usage" >&2; exit 2; }
+  [ "$(id -u)" = 0 ] || account=
+  if [ -n "$account" ] && ! id "$account" > /dev/null 2>&1; then
+    [ "$cmd" != start ] || find_programs # most likely nothing is installed, which is the better reason
+    [ "$cmd" != start ] || die "root can start it only as the user '$account', who does not exist"
+    account=
+  fi
+  umask 022
+  dir=$(realpath -m "$2"); port=${3:-$default_port}
+  [ "$cmd" != start ] || mkdir -p "$dir"
+  # The server's account cannot look into a folder below, say, a private home: everything then lives in /var/tmp.
+  if [ -n "$account" ] && [ -d "$dir" ] && ! as_account test -x "$dir"; then
+    dir=/var/tmp/async-starter-$engine-$(cksum <<< "$dir" | cut -d ' ' -f 1)
+  fi
+  data=$dir/data; run=$dir/run; log=$run/server.log
+  case $cmd in
+    start) server_start ;;
+    stop) server_stop ;;
+    status) if running_pid > /dev/null; then print_url; else echo "$engine: not running in $dir" >&2; exit 3; fi ;;
+    *) echo "$usage" >&2; exit 2 ;;
+  esac
+}
+
+server_start() {
+  local pid
+  mkdir -p "$run"
+  if running_pid > /dev/null; then print_url; return; fi
+  find_programs
+  if (exec 3<> "/dev/tcp/127.0.0.1/$port") 2> /dev/null; then die "port $port is taken by another program"; fi
+  if [ ! -d "$data" ]; then
+    new=$data.new
+    rm -rf "$new"; mkdir -m 700 "$new"
+    [ -z "$account" ] || chown "$account:" "$new"
+    initialise > "$run/init.log" 2>&1 || { tail -n 5 "$run/init.log" >&2; die "initialising failed; see $run/init.log"; }
+    mv "$new" "$data"
+  fi
+  server_command
+  # Cut loose (a process session of its own): neither Ctrl-C nor the end of the terminal reaches the server.
+  setsid "${command[@]}" > "$log" 2>&1 < /dev/null &
+  pid=$!
+  echo "$pid" > "$run/pid"; echo "$port" > "$run/port"
+  for _ in $(seq 300); do
+    if is_ready; then print_url; return; fi
+    kill -0 "$pid" 2> /dev/null || { rm -f "$run/pid"; tail -n 5 "$log" >&2; die "it ended at once; see $log"; }
+    sleep 0.2
+  done
+  server_stop
+  die "it did not come up in 60 s; see $log"
+}
+
+server_stop() {
+  local pid try
+  pid=$(running_pid) || { rm -f "$run/pid"; return 0; }
+  kill -s "$signal" "$pid"
+  for try in $(seq 150); do
+    running_pid > /dev/null || break
+    [ "$try" != 125 ] || kill -s KILL "$pid" 2> /dev/null || true # 25 s were enough for an orderly end
+    sleep 0.2
+  done
+  if running_pid > /dev/null; then die "process $pid does not end"; fi
+  rm -f "$run/pid"
+}

@@ -1,0 +1,246 @@
+//! `cargo xtask ci`: what CI runs, step for step. The first step that fails ends the run.
+
+use std::process::{Command, ExitCode, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+
+use crate::engines::Engine;
+use crate::{layers, openapi, schema, test, workspace};
+
+/// Options of `cargo xtask ci`.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Also what takes long or needs the network: known vulnerabilities, and requests made up from the OpenAPI document
+    #[arg(long)]
+    full: bool,
+}
+
+/// How a step ended, if it did not fail.
+enum Outcome {
+    Passed,
+    Skipped(String),
+}
+
+struct Step {
+    name: &'static str,
+    run: fn() -> Result<Outcome>,
+}
+
+const STEPS: &[Step] = &[
+    Step {
+        name: "format",
+        run: format,
+    },
+    Step {
+        name: "clippy",
+        run: clippy,
+    },
+    Step {
+        name: "layers",
+        run: check_layers,
+    },
+    Step {
+        name: "tests",
+        run: tests,
+    },
+    Step {
+        name: "docs",
+        run: docs,
+    },
+    Step {
+        name: "schema",
+        run: check_schema,
+    },
+    Step {
+        name: "openapi",
+        run: check_openapi,
+    },
+    Step {
+        name: "licences",
+        run: licences,
+    },
+];
+
+const FULL_STEPS: &[Step] = &[
+    Step {
+        name: "advisories",
+        run: advisories,
+    },
+    Step {
+        name: "schemathesis",
+        run: schemathesis,
+    },
+];
+
+/// Runs the steps in order and prints what each took.
+pub(crate) fn run(options: &Options) -> Result<ExitCode> {
+    let steps: Vec<&Step> = if options.full {
+        STEPS.iter().chain(FULL_STEPS).collect()
+    } else {
+        STEPS.iter().collect()
+    };
+    let begin = Instant::now();
+    let mut summary = Vec::new();
+    let mut failure = None;
+    for (number, step) in (1..).zip(&steps) {
+        println!(
+            "\n==> [{number}/{}] {}, {} into the run",
+            steps.len(),
+            step.name,
+            shown(begin.elapsed())
+        );
+        let step_begin = Instant::now();
+        let outcome = (step.run)();
+        let state = match &outcome {
+            Ok(Outcome::Passed) => "passed".to_owned(),
+            Ok(Outcome::Skipped(reason)) => format!("skipped: {reason}"),
+            Err(_) => "FAILED".to_owned(),
+        };
+        println!("==> {} {state}", step.name);
+        summary.push(format!("{:12} {:>8}  {state}", step.name, shown(step_begin.elapsed())));
+        if let Err(error) = outcome {
+            failure = Some(error.context(format!("step `{}` failed", step.name)));
+            break;
+        }
+    }
+    summary.extend(
+        steps
+            .iter()
+            .skip(summary.len())
+            .map(|step| format!("{:12} {:>8}  not reached", step.name, "")),
+    );
+    println!(
+        "\n{}\n{:12} {:>8}",
+        summary.join("\n"),
+        "in all",
+        shown(begin.elapsed())
+    );
+    failure.map_or(Ok(ExitCode::SUCCESS), Err)
+}
+
+fn shown(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    if seconds < 60 {
+        format!("{:.1} s", duration.as_secs_f64())
+    } else {
+        format!("{}:{:02} min", seconds / 60, seconds % 60)
+    }
+}
+
+fn cargo(arguments: &[&str]) -> Result<Outcome> {
+    workspace::succeed(&mut workspace::cargo_at_root(arguments))?;
+    Ok(Outcome::Passed)
+}
+
+fn format() -> Result<Outcome> {
+    cargo(&["fmt", "--all", "--check"]).context("`cargo fmt --all` corrects this")
+}
+
+fn clippy() -> Result<Outcome> {
+    // All features: the test support of persistence is one.
+    cargo(&[
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--all-features",
+        "--",
+        "-D",
+        "warnings",
+    ])
+}
+
+fn check_layers() -> Result<Outcome> {
+    layers::run()?;
+    Ok(Outcome::Passed)
+}
+
+/// The README's test command, `cargo xtask test`, where in addition no engine may be missing.
+fn tests() -> Result<Outcome> {
+    let require = vec![Engine::Mysql, Engine::Mariadb, Engine::Postgres];
+    let code = test::run(&test::Options {
+        require,
+        ..test::Options::default()
+    })?;
+    if code != ExitCode::SUCCESS {
+        bail!("see the failures above");
+    }
+    Ok(Outcome::Passed)
+}
+
+fn docs() -> Result<Outcome> {
+    let mut cargo = workspace::cargo_at_root(&["doc", "--workspace", "--no-deps"]);
+    workspace::succeed(cargo.env("RUSTDOCFLAGS", "-D warnings"))?;
+    Ok(Outcome::Passed)
+}
+
+fn check_schema() -> Result<Outcome> {
+    schema::check_after_tests()?;
+    Ok(Outcome::Passed)
+}
+
+fn check_openapi() -> Result<Outcome> {
+    openapi::check_after_tests()?;
+    Ok(Outcome::Passed)
+}
+
+fn licences() -> Result<Outcome> {
+    if !has_cargo_deny() {
+        return Ok(no_cargo_deny());
+    }
+    cargo(&["deny", "check", "licenses", "bans", "sources"])
+}
+
+fn advisories() -> Result<Outcome> {
+    if !has_cargo_deny() {
+        return Ok(no_cargo_deny());
+    }
+    if !workspace::status(&mut workspace::cargo_at_root(&["deny", "fetch", "db"]))?.success() {
+        return Ok(Outcome::Skipped("the advisory database cannot be reached".to_owned()));
+    }
+    cargo(&["deny", "check", "advisories"])
+}
+
+fn has_cargo_deny() -> bool {
+    let mut version = workspace::cargo_at_root(&["deny", "--version"]);
+    version
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
+}
+
+fn no_cargo_deny() -> Outcome {
+    Outcome::Skipped("cargo-deny is not installed (`cargo install cargo-deny --locked`)".to_owned())
+}
+
+/// The exit code of `tools/schemathesis` when its programs cannot be had.
+const UNAVAILABLE: i32 = 3;
+
+fn schemathesis() -> Result<Outcome> {
+    let mut script = Command::new(workspace::root().join("tools/schemathesis"));
+    let status = workspace::status(script.current_dir(workspace::root()))?;
+    if status.code() == Some(UNAVAILABLE) {
+        return Ok(Outcome::Skipped(
+            "schemathesis cannot be had; the reason is above".to_owned(),
+        ));
+    }
+    if !status.success() {
+        bail!("`{}` failed ({status})", workspace::shown(&script));
+    }
+    Ok(Outcome::Passed)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::shown;
+
+    #[test]
+    fn times_are_shown_in_seconds_up_to_a_minute() {
+        assert_eq!(shown(Duration::from_millis(1234)), "1.2 s");
+        assert_eq!(shown(Duration::from_secs(185)), "3:05 min");
+    }
+}

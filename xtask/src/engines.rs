@@ -1,0 +1,282 @@
+//! The database engines that the tests run on, and how a server of each is had: one that the environment names, one that
+//! runs already, or a private one started for these tests and stopped after them.
+
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+use clap::ValueEnum;
+
+use crate::workspace;
+
+/// A database engine that the product supports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Engine {
+    Sqlite,
+    Mysql,
+    Mariadb,
+    Postgres,
+}
+
+impl Engine {
+    /// In the order in which they are shown.
+    pub(crate) const ALL: [Self; 4] = [Self::Sqlite, Self::Mysql, Self::Mariadb, Self::Postgres];
+
+    /// The name for people.
+    pub(crate) fn title(self) -> &'static str {
+        match self {
+            Self::Sqlite => "SQLite",
+            Self::Mysql => "MySQL",
+            Self::Mariadb => "MariaDB",
+            Self::Postgres => "PostgreSQL",
+        }
+    }
+
+    /// How a server of this engine is found and started; SQLite has none.
+    fn server(self) -> Option<ServerKind> {
+        let (name, variable, port) = match self {
+            Self::Sqlite => return None,
+            Self::Mysql => ("mysql", "TEST_MYSQL_URL", 33_970),
+            Self::Mariadb => ("mariadb", "TEST_MARIADB_URL", 33_971),
+            Self::Postgres => ("postgres", "TEST_POSTGRES_URL", 33_972),
+        };
+        Some(ServerKind {
+            engine: self,
+            name,
+            variable,
+            port,
+        })
+    }
+
+    /// Finds or starts a server. `may_start` allows starting one, `required` also what that takes to download.
+    pub(crate) fn find(self, may_start: bool, required: bool) -> Found {
+        let Some(kind) = self.server() else {
+            return Found {
+                engine: self,
+                server: Server::Embedded,
+            };
+        };
+        Found {
+            engine: self,
+            server: kind.find(may_start, required),
+        }
+    }
+}
+
+/// An engine and the server that its tests will use.
+pub(crate) struct Found {
+    pub(crate) engine: Engine,
+    server: Server,
+}
+
+enum Server {
+    /// The engine is part of the tests.
+    Embedded,
+    /// The environment names it.
+    Given { variable: &'static str },
+    /// It runs where we would have started it, and is left running.
+    Running { variable: &'static str, url: String },
+    /// We started it; it is stopped when the guardian is dropped.
+    Started {
+        variable: &'static str,
+        url: String,
+        _guardian: Guardian,
+    },
+    /// It cannot be had.
+    Missing { variable: &'static str, reason: String },
+}
+
+impl Found {
+    /// Why there is nothing to test this engine on; `None` if there is.
+    pub(crate) fn missing(&self) -> Option<&str> {
+        match &self.server {
+            Server::Missing { reason, .. } => Some(reason),
+            Server::Embedded | Server::Given { .. } | Server::Running { .. } | Server::Started { .. } => None,
+        }
+    }
+
+    /// Where the server comes from, without passwords.
+    pub(crate) fn origin(&self) -> String {
+        match &self.server {
+            Server::Embedded => "embedded".to_owned(),
+            Server::Given { variable } => format!("from {variable}"),
+            Server::Running { url, .. } => format!("runs already at {}", address(url)),
+            Server::Started { url, .. } => format!("started at {}", address(url)),
+            Server::Missing { .. } => "none".to_owned(),
+        }
+    }
+
+    /// Tells the tests in `command` where the server is, or that there is none.
+    pub(crate) fn tell(&self, command: &mut Command) {
+        match &self.server {
+            Server::Embedded | Server::Given { .. } => {}
+            Server::Running { variable, url } | Server::Started { variable, url, .. } => {
+                command.env(variable, url);
+            }
+            Server::Missing { variable, .. } => {
+                command.env_remove(variable);
+            }
+        }
+    }
+}
+
+/// The host and port of a URL, without user, password and database.
+fn address(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let authority = rest.split('/').next().unwrap_or(rest);
+    authority.rsplit('@').next().unwrap_or(authority)
+}
+
+struct ServerKind {
+    engine: Engine,
+    name: &'static str,
+    variable: &'static str,
+    port: u16,
+}
+
+impl ServerKind {
+    fn find(&self, may_start: bool, required: bool) -> Server {
+        let variable = self.variable;
+        if workspace::variable(variable).is_some() {
+            return Server::Given { variable };
+        }
+        if let Ok(url) = self.tool("status", None) {
+            return Server::Running { variable, url };
+        }
+        if !may_start {
+            return Server::Missing {
+                variable,
+                reason: format!("{variable} is not set, and --no-start was given"),
+            };
+        }
+        if self.engine == Engine::Mysql && !self.is_unpacked() {
+            if !required {
+                let reason = "needs a download of about 400 MB, once: cargo xtask test --require mysql".to_owned();
+                return Server::Missing { variable, reason };
+            }
+            println!(
+                "Unpacking MySQL into {} (about 400 MB, once) …",
+                self.folder().display()
+            );
+        }
+        match self.start() {
+            Ok((url, guardian)) => Server::Started {
+                variable,
+                url,
+                _guardian: guardian,
+            },
+            Err(error) => Server::Missing {
+                variable,
+                reason: format!("{error:#}"),
+            },
+        }
+    }
+
+    fn start(&self) -> Result<(String, Guardian)> {
+        let port = if can_listen_on(self.port) {
+            self.port
+        } else {
+            free_port()?
+        };
+        // First the guardian, so that there is no moment in which the server runs and nobody would stop it.
+        let guardian = Guardian::of(&self.script(), &self.folder())?;
+        Ok((self.tool("start", Some(port))?, guardian))
+    }
+
+    /// Runs the script that manages this server, and returns the last line it prints: the URL.
+    fn tool(&self, action: &str, port: Option<u16>) -> Result<String> {
+        let script = self.script();
+        let output = Command::new(&script)
+            .arg(action)
+            .arg(self.folder())
+            .args(port.map(|port| port.to_string()))
+            .stdin(Stdio::null())
+            .output()
+            .with_context(|| format!("cannot run {}", script.display()))?;
+        let printed = if output.status.success() {
+            output.stdout
+        } else {
+            output.stderr
+        };
+        let printed = String::from_utf8_lossy(&printed);
+        let last_line = printed.lines().next_back().unwrap_or_default().trim().to_owned();
+        if !output.status.success() {
+            bail!(
+                "{}",
+                if last_line.is_empty() {
+                    output.status.to_string()
+                } else {
+                    last_line
+                }
+            );
+        }
+        Ok(last_line)
+    }
+
+    fn script(&self) -> PathBuf {
+        workspace::root().join("tools").join(format!("real-{}", self.name))
+    }
+
+    fn folder(&self) -> PathBuf {
+        workspace::root().join("target/test-servers").join(self.name)
+    }
+
+    fn is_unpacked(&self) -> bool {
+        self.folder().join("root").exists()
+    }
+}
+
+fn can_listen_on(port: u16) -> bool {
+    TcpListener::bind(("127.0.0.1", port)).is_ok()
+}
+
+fn free_port() -> Result<u16> {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).context("no port is free on 127.0.0.1")?;
+    Ok(listener.local_addr()?.port())
+}
+
+/// A process that stops a server when it can no longer read from us: when this value is dropped, and also when we end in
+/// any other way, Ctrl-C and `kill -9` included. It needs no signal handler.
+struct Guardian(Child);
+
+impl Guardian {
+    fn of(script: &Path, folder: &Path) -> Result<Self> {
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", r#"trap "" HUP INT TERM; cat > /dev/null; exec "$0" stop "$1""#])
+            .arg(script)
+            .arg(folder);
+        command.stdin(Stdio::piped()).stdout(Stdio::null());
+        // Away from the terminal's foreground group, which is what Ctrl-C is sent to.
+        #[cfg(unix)]
+        std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        Ok(Self(command.spawn().context("cannot run sh")?))
+    }
+}
+
+impl Drop for Guardian {
+    fn drop(&mut self) {
+        drop(self.0.stdin.take());
+        if let Err(error) = self.0.wait() {
+            eprintln!("warning: a test server may still be running: {error}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Engine, address};
+
+    #[test]
+    fn an_address_has_no_password_and_no_database() {
+        assert_eq!(address("mysql://app:app-secret@127.0.0.1:33970/app"), "127.0.0.1:33970");
+        assert_eq!(address("postgres://localhost"), "localhost");
+    }
+
+    #[test]
+    fn sqlite_needs_nothing() {
+        let found = Engine::Sqlite.find(false, false);
+        assert_eq!((found.missing(), found.origin().as_str()), (None, "embedded"));
+    }
+}

@@ -1,0 +1,79 @@
+//! Development tasks: `cargo xtask help` lists them.
+//!
+//! One file per command. This crate drives the server binary and the tools of the repository; nothing that the product
+//! does is implemented here a second time, and no crate of the product is imported, so that it compiles in seconds.
+
+mod ci;
+mod engines;
+mod generated;
+mod layers;
+mod manifests;
+mod openapi;
+mod product;
+mod schema;
+mod test;
+#[cfg(test)]
+mod tidy;
+mod workspace;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Development tasks of async-starter
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Change or show the database schema: `async-starter migrate …` with the same arguments
+    #[command(disable_help_flag = true)]
+    Migrate(PassedOn),
+    /// Fill the database with users: `async-starter seed …` with the same arguments, built for speed
+    #[command(disable_help_flag = true)]
+    Seed(PassedOn),
+    /// Write init.sql from the migrations, or check that it is what they say
+    Schema {
+        #[command(subcommand)]
+        action: generated::Action,
+    },
+    /// Write docs/openapi.json from the code, or check that it is what the code says
+    Openapi {
+        #[command(subcommand)]
+        action: generated::Action,
+    },
+    /// Run every test on every database engine that can be had
+    Test(test::Options),
+    /// Run what CI runs, step for step
+    Ci(ci::Options),
+    /// Check that the crates use only what their layer may use
+    Layers,
+}
+
+/// Arguments that belong to another program, `--help` included.
+#[derive(Args)]
+struct PassedOn {
+    #[arg(value_name = "ARGS", trailing_var_arg = true, allow_hyphen_values = true)]
+    arguments: Vec<OsString>,
+}
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().task {
+        Task::Migrate(PassedOn { arguments }) => product::hand_over(product::Build::Debug, "migrate", &arguments),
+        Task::Seed(PassedOn { arguments }) => product::hand_over(product::Build::Release, "seed", &arguments),
+        Task::Schema { action } => schema::run(action).map(|()| ExitCode::SUCCESS),
+        Task::Openapi { action } => openapi::run(action).map(|()| ExitCode::SUCCESS),
+        Task::Test(options) => test::run(&options),
+        Task::Ci(options) => ci::run(&options),
+        Task::Layers => layers::run().map(|()| ExitCode::SUCCESS),
+    };
+    outcome.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}

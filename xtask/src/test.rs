@@ -1,0 +1,105 @@
+//! `cargo xtask test`: the tests of the whole workspace, on every engine that can be had; the others are named, with the
+//! reason, before and after.
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+use clap::Args;
+
+use crate::engines::{Engine, Found};
+use crate::workspace;
+
+/// Options of `cargo xtask test`.
+#[derive(Args, Default)]
+pub(crate) struct Options {
+    /// Fail, before any test, unless these engines are there
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "ENGINE,…")]
+    pub(crate) require: Vec<Engine>,
+    /// Start no server: use only those that run, or that `TEST_MYSQL_URL` and its like name
+    #[arg(long)]
+    pub(crate) no_start: bool,
+    /// Arguments for `cargo test`, after `--`
+    #[arg(last = true, value_name = "CARGO TEST ARGS")]
+    pub(crate) arguments: Vec<OsString>,
+}
+
+/// Runs the tests; the exit code is that of `cargo test`.
+pub(crate) fn run(options: &Options) -> Result<ExitCode> {
+    let found: Vec<Found> = Engine::ALL
+        .iter()
+        .map(|engine| engine.find(!options.no_start, options.require.contains(engine)))
+        .collect();
+    println!("{}", table(&found, "will be tested"));
+    refuse_missing(&found, &options.require)?;
+
+    let mut cargo = workspace::cargo_at_root(&["test", "--workspace"]);
+    cargo.args(&options.arguments);
+    for engine in &found {
+        engine.tell(&mut cargo);
+    }
+    let status = workspace::status(&mut cargo)?;
+    let outcome = if status.success() {
+        "tested"
+    } else {
+        "failed, see above"
+    };
+    println!("\n{}", table(&found, outcome));
+    drop(found); // stops what we started
+    Ok(workspace::exit_code(status))
+}
+
+fn refuse_missing(found: &[Found], required: &[Engine]) -> Result<()> {
+    let missing: Vec<String> = found
+        .iter()
+        .filter(|found| required.contains(&found.engine))
+        .filter_map(|found| Some(format!("{}: {}", found.engine.title(), found.missing()?)))
+        .collect();
+    if !missing.is_empty() {
+        bail!("required but not to be had: {}", missing.join("; "));
+    }
+    Ok(())
+}
+
+fn table(found: &[Found], outcome: &str) -> String {
+    let header = ("engine".to_owned(), "server".to_owned(), "tests".to_owned());
+    let rows = found.iter().map(|found| {
+        let state = found
+            .missing()
+            .map_or_else(|| outcome.to_owned(), |reason| format!("skipped: {reason}"));
+        (found.engine.title().to_owned(), found.origin(), state)
+    });
+    let rows: Vec<(String, String, String)> = std::iter::once(header).chain(rows).collect();
+    let first = rows
+        .iter()
+        .map(|(engine, _, _)| engine.chars().count())
+        .max()
+        .unwrap_or_default();
+    let second = rows
+        .iter()
+        .map(|(_, server, _)| server.chars().count())
+        .max()
+        .unwrap_or_default();
+    let lines: Vec<String> = rows
+        .iter()
+        .map(|(engine, server, state)| format!("{engine:first$}  {server:second$}  {state}"))
+        .collect();
+    lines.join("\n") + "\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{refuse_missing, table};
+    use crate::engines::Engine;
+
+    #[test]
+    fn the_table_names_engine_server_and_outcome() {
+        let table = table(&[Engine::Sqlite.find(false, false)], "tested");
+        assert_eq!(table, "engine  server    tests\nSQLite  embedded  tested\n");
+    }
+
+    #[test]
+    fn an_engine_that_is_there_may_be_required() {
+        assert!(refuse_missing(&[Engine::Sqlite.find(false, false)], &[Engine::Sqlite]).is_ok());
+    }
+}
