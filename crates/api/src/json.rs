@@ -4,7 +4,10 @@
 //! contract wants every fault at once and objects only, so bodies are parsed into a tree that keeps every member, and then
 //! read member by member.
 
-use std::fmt;
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    fmt,
+};
 
 use serde::{
     Deserialize, Deserializer,
@@ -37,6 +40,33 @@ pub(crate) fn parse_object(body: &[u8]) -> Result<Vec<(String, Json)>, Problem> 
             ))
         }
     }
+}
+
+/// What is said of a member or parameter that is given more than once.
+pub(crate) const GIVEN_TWICE: &str = "must be given once";
+
+/// What is said of a member or parameter that nobody asks for.
+pub(crate) const UNKNOWN: &str = "is not known here";
+
+/// Each of `names` once, in order of appearance, and whether it appears again. Takes time in proportion to their number: a
+/// hostile body may hold a hundred thousand.
+pub(crate) fn distinct<'n>(names: impl Iterator<Item = &'n str>) -> Vec<(&'n str, bool)> {
+    let mut found: Vec<(&str, bool)> = Vec::new();
+    let mut places = HashMap::new();
+    for name in names {
+        match places.entry(name) {
+            Entry::Vacant(place) => {
+                place.insert(found.len());
+                found.push((name, false));
+            }
+            Entry::Occupied(place) => {
+                if let Some((_, is_repeated)) = found.get_mut(*place.get()) {
+                    *is_repeated = true;
+                }
+            }
+        }
+    }
+    found
 }
 
 /// Reads the members of one object, and notes what is wrong with them.
@@ -102,10 +132,12 @@ impl<'a> ObjectReader<'a> {
 
     /// Ends the reading: members that nobody asked for are unknown.
     pub(crate) fn finish(mut self) {
-        while let Some((name, _)) = self.members.first() {
-            let name = name.clone();
-            self.take(&name);
-            self.fault(&name, FaultCode::UnknownField, "is not known here");
+        let members = std::mem::take(&mut self.members);
+        for (name, is_repeated) in distinct(members.iter().map(|(name, _)| name.as_str())) {
+            if is_repeated {
+                self.fault(name, FaultCode::DuplicateField, GIVEN_TWICE);
+            }
+            self.fault(name, FaultCode::UnknownField, UNKNOWN);
         }
     }
 
@@ -117,7 +149,7 @@ impl<'a> ObjectReader<'a> {
             .map(|(_, value)| value);
         let first = values.next();
         if values.count() > 0 {
-            self.fault(name, FaultCode::DuplicateField, "must be given once");
+            self.fault(name, FaultCode::DuplicateField, GIVEN_TWICE);
         }
         first
     }

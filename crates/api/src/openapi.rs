@@ -38,8 +38,8 @@ struct Base;
 #[must_use]
 pub fn document(title: &str) -> Document {
     let mut base = Base::openapi();
-    base.info.title = title.to_owned();
-    base.info.version = env!("CARGO_PKG_VERSION").to_owned();
+    title.clone_into(&mut base.info.title);
+    env!("CARGO_PKG_VERSION").clone_into(&mut base.info.version);
     base.info.contact = None;
     let app = App::new()
         .into_utoipa_app()
@@ -61,10 +61,10 @@ fn close_schemas(document: &mut Document) {
         .iter_mut()
         .flat_map(|components| &mut components.schemas);
     for (name, schema) in schemas {
-        if let RefOr::T(Schema::Object(object)) = schema {
-            if CLOSED_SCHEMAS.contains(&name.as_str()) {
-                object.additional_properties = Some(Box::new(AdditionalProperties::FreeForm(false)));
-            }
+        if let RefOr::T(Schema::Object(object)) = schema
+            && CLOSED_SCHEMAS.contains(&name.as_str())
+        {
+            object.additional_properties = Some(Box::new(AdditionalProperties::FreeForm(false)));
         }
     }
 }

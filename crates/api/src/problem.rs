@@ -197,10 +197,10 @@ impl Fault {
     }
 
     /// Orders by place, list indexes by number: `/users/2/name` stands before `/users/10/name`.
-    fn order(&self) -> Vec<(usize, &str)> {
+    fn order(&self) -> Vec<(usize, String)> {
         self.pointer
             .split('/')
-            .map(|segment| (segment.parse().unwrap_or(usize::MAX), segment))
+            .map(|segment| (segment.parse().unwrap_or(usize::MAX), segment.to_owned()))
             .collect()
     }
 }
@@ -275,8 +275,8 @@ impl Problem {
     }
 
     fn with_faults(mut self, mut faults: Vec<Fault>) -> Self {
-        faults.sort_by(|left, right| left.order().cmp(&right.order()));
         faults.truncate(MAX_LISTED_FAULTS);
+        faults.sort_by_cached_key(Fault::order);
         self.faults = faults;
         self
     }

@@ -4,7 +4,10 @@ use std::borrow::Cow;
 
 use percent_encoding::percent_decode;
 
-use crate::problem::{Fault, FaultCode};
+use crate::{
+    json::{GIVEN_TWICE, UNKNOWN, distinct},
+    problem::{Fault, FaultCode},
+};
 
 /// Reads the parameters of a query string, and notes what is wrong with them.
 #[derive(Debug)]
@@ -35,7 +38,7 @@ impl<'a> QueryReader<'a> {
             .map(|(_, value)| value);
         let first = values.next()?;
         if values.count() > 0 {
-            self.fault(name, FaultCode::DuplicateField, "must be given once");
+            self.fault(name, FaultCode::DuplicateField, GIVEN_TWICE);
         }
         first
             .map_err(|()| self.fault(name, FaultCode::Format, "must be percent-encoded UTF-8"))
@@ -71,10 +74,12 @@ impl<'a> QueryReader<'a> {
 
     /// Ends the reading: parameters that nobody asked for are unknown.
     pub(crate) fn finish(mut self) {
-        while let Some((name, _)) = self.parameters.first() {
-            let name = name.clone();
-            self.optional(&name);
-            self.fault(&name, FaultCode::UnknownField, "is not known here");
+        let parameters = std::mem::take(&mut self.parameters);
+        for (name, is_repeated) in distinct(parameters.iter().map(|(name, _)| name.as_str())) {
+            if is_repeated {
+                self.fault(name, FaultCode::DuplicateField, GIVEN_TWICE);
+            }
+            self.fault(name, FaultCode::UnknownField, UNKNOWN);
         }
     }
 }

@@ -83,7 +83,7 @@ impl AppState {
 
     /// The state of the application that `request` came to.
     pub(crate) fn of(request: &HttpRequest) -> Result<&Self, Problem> {
-        let state = request.app_data::<Data<Self>>().map(|data| data.get_ref());
+        let state = request.app_data::<Data<Self>>().map(Data::get_ref);
         state.ok_or_else(|| Problem::internal("the application was built without its state"))
     }
 

@@ -54,7 +54,7 @@ impl DatabaseOptions {
             min_connections: 0,
             max_connections: 20,
             acquire_timeout: Duration::from_secs(5),
-            max_lifetime: Duration::from_secs(3600),
+            max_lifetime: Duration::from_hours(1),
             statement_timeout: Some(Duration::from_secs(10)),
             slow_statement_threshold: Duration::from_millis(200),
             durability: Durability::Full,

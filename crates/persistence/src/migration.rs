@@ -183,7 +183,11 @@ async fn applied(connection: LockedConnection<'_>) -> Result<Vec<String>, DbErr>
 pub fn mysql_script() -> String {
     let backend = DbBackend::MySql;
     let bookkeeping = backend.build(&Schema::new(backend).create_table_from_entity(seaql_migrations::Entity));
-    let steps: Vec<_> = STEPS.iter().map(|step| format!("{};\n", (step.up)(backend))).collect();
+    let bookkeeping = a_line_a_column(&bookkeeping.to_string());
+    let steps: Vec<_> = STEPS
+        .iter()
+        .map(|step| format!("{};\n", a_line_a_column(&(step.up)(backend))))
+        .collect();
     let versions: Vec<_> = STEPS
         .iter()
         .map(|step| format!("  ('{}', UNIX_TIMESTAMP())", step.name))
@@ -204,4 +208,24 @@ pub fn mysql_script() -> String {
         versions.join(",\n"),
         users.join(",\n"),
     )
+}
+
+/// Breaks CREATE TABLE into lines for people to read. Other statements stay as they are.
+fn a_line_a_column(sql: &str) -> String {
+    if !sql.starts_with("CREATE TABLE") {
+        return sql.to_owned();
+    }
+    let mut lines = String::new();
+    let mut depth = 0;
+    for character in sql.chars() {
+        match character {
+            '(' if depth == 0 => lines.push_str("(\n  "),
+            ')' if depth == 1 => lines = lines.trim_end().to_owned() + "\n)",
+            ',' if depth == 1 => lines.push_str(",\n  "),
+            ' ' if lines.ends_with("\n  ") => {}
+            other => lines.push(other),
+        }
+        depth += i32::from(character == '(') - i32::from(character == ')');
+    }
+    lines
 }

@@ -125,8 +125,12 @@ impl TestDatabase {
     /// When the server cannot be reached.
     pub async fn create(engine: TestEngine) -> Self {
         let database = Self::create_unmigrated(engine).await;
-        Migrations::new(&database.0.database).up(None).await.unwrap();
+        database.migrate().await;
         database
+    }
+
+    async fn migrate(&self) {
+        Migrations::new(self.database()).up(None).await.unwrap();
     }
 
     /// Creates a database without tables.
@@ -365,21 +369,19 @@ pub fn main(cases: Vec<TestCase>) -> ExitCode {
 }
 
 fn run_on(engine: TestEngine, case: TestCase) {
-    if !engine.is_available() {
-        panic!("{} is not set", engine.variable().unwrap_or_default());
-    }
+    assert!(engine.is_available(), "{} is not set", engine.variable().unwrap_or_default());
     // A stuck test should say so rather than hold the whole run.
-    let limit = Duration::from_secs(180);
+    let limit = Duration::from_mins(3);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
         .unwrap();
     let outcome = runtime.block_on(async {
-        let database = match case.migrated {
-            true => TestDatabase::create(engine).await,
-            false => TestDatabase::create_unmigrated(engine).await,
-        };
+        let database = TestDatabase::create_unmigrated(engine).await;
+        if case.migrated {
+            database.migrate().await;
+        }
         let test = AssertUnwindSafe((case.run)(database.clone())).catch_unwind();
         let outcome = tokio::time::timeout(limit, test).await;
         database.remove().await;
@@ -388,6 +390,6 @@ fn run_on(engine: TestEngine, case: TestCase) {
     match outcome {
         Ok(Ok(())) => {}
         Ok(Err(panic)) => std::panic::resume_unwind(panic),
-        Err(_) => panic!("not finished after {limit:?}"),
+        Err(elapsed) => panic!("not finished after {limit:?}: {elapsed}"),
     }
 }

@@ -44,6 +44,9 @@ pub(crate) enum Command {
         /// As JSON
         #[arg(long)]
         json: bool,
+        /// Explain every setting instead, as the Markdown page docs/configuration.md
+        #[arg(long, conflicts_with = "json")]
+        reference: bool,
     },
     /// Ask the running server whether it is ready; exit code 0 if so, 1 if not
     Healthcheck,

@@ -13,7 +13,7 @@ use tokio::{
 
 use crate::{
     cli::{MigrateCommand, SeedArguments},
-    config::{Config, Environment},
+    config::{Config, Environment, reference_table},
     print,
     startup::database_options,
 };
@@ -63,7 +63,8 @@ fn report(what: &str, steps: &[String]) -> anyhow::Result<ExitCode> {
     if steps.is_empty() {
         return print("nothing to do");
     }
-    print(&steps.iter().map(|step| format!("{what} {step}\n")).collect::<String>())
+    let lines: Vec<_> = steps.iter().map(|step| format!("{what} {step}")).collect();
+    print(&lines.join("\n"))
 }
 
 fn status_table(steps: &[MigrationStatus]) -> String {
@@ -107,7 +108,7 @@ async fn run_seed(database: &Database, arguments: SeedArguments) -> anyhow::Resu
         rng_seed: arguments.rng,
     };
     let done = persistence::seed(database, plan, |progress| {
-        bar.set_position(progress.created + progress.existing)
+        bar.set_position(progress.created + progress.existing);
     })
     .await;
     bar.finish_and_clear();
@@ -121,6 +122,18 @@ async fn run_seed(database: &Database, arguments: SeedArguments) -> anyhow::Resu
 /// `openapi`
 pub(crate) fn openapi(config: &Config) -> anyhow::Result<String> {
     Ok(api::openapi_document(&config.api.title).to_pretty_json()?)
+}
+
+/// `config --reference`: the page `docs/configuration.md`.
+pub(crate) fn configuration_reference() -> String {
+    format!(
+        "# Configuration\n\n\
+         Settings come from built-in defaults, `async-starter.toml` (or `--config FILE`), `.env`, the environment and \
+         command-line flags; each is stronger than the one before. `async-starter config` shows what is in force and where \
+         it came from. Times are in seconds unless a unit follows, as in `500ms` or `24h`.\n\n\
+         This page is written by `async-starter config --reference`; a test compares the two.\n\n{}",
+        reference_table()
+    )
 }
 
 /// `healthcheck`: asks the server on this machine over plain HTTP, so that a container image needs no other program for it.
@@ -166,4 +179,16 @@ fn refuse_in_production(config: &Config, what: &str) -> anyhow::Result<()> {
         bail!("{what}, and ENVIRONMENT is production");
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_configuration_page_is_up_to_date() {
+        let page = include_str!("../../../docs/configuration.md");
+        let hint = "run `cargo run -- config --reference > docs/configuration.md`";
+        assert_eq!(page.trim_end(), configuration_reference().trim_end(), "{hint}");
+    }
 }

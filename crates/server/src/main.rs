@@ -64,8 +64,9 @@ fn run(command: Command, loaded: &Loaded) -> anyhow::Result<ExitCode> {
             Command::Migrate(command) => commands::migrate(config, command).await,
             Command::Seed(arguments) => commands::seed(config, arguments).await,
             Command::Openapi => print(&commands::openapi(config)?),
-            Command::Config { json: true } => print(&serde_json::to_string_pretty(&loaded.to_json())?),
-            Command::Config { json: false } => print(&loaded.to_table()),
+            Command::Config { reference: true, .. } => print(&commands::configuration_reference()),
+            Command::Config { json: true, .. } => print(&serde_json::to_string_pretty(&loaded.to_json())?),
+            Command::Config { .. } => print(&loaded.to_table()),
             Command::Healthcheck => commands::healthcheck(config).await,
         }
     })

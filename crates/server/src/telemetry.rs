@@ -6,10 +6,13 @@ use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberI
 
 use crate::config::{Log, LogFormat};
 
+/// Libraries whose everyday messages say nothing to an operator. A filter that names them is stronger.
+const QUIET: &str = "actix_server=warn,sea_orm_migration=warn";
+
 /// Starts logging. Standard output stays free for what a command prints.
 pub(crate) fn init(log: &Log) {
     let layer = fmt::layer().with_writer(stderr);
-    let registry = tracing_subscriber::registry().with(EnvFilter::new(&log.filter));
+    let registry = tracing_subscriber::registry().with(EnvFilter::new(format!("{QUIET},{}", log.filter)));
     // A second call in one process would be a defect, and is harmless: the first goes on.
     let started = match log.format {
         LogFormat::Pretty => registry

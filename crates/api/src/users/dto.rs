@@ -88,7 +88,7 @@ pub(crate) struct CreatedUsers {
     users: Vec<User>,
 }
 
-/// What is needed to create a user. Members that are missing or mistyped are absent, and have been noted.
+/// What is needed to create a user.
 #[derive(Debug, Validate, ToSchema)]
 pub(crate) struct CreateUser {
     /// What the user is called: trimmed, then 1 to 100 characters of any script, without control characters.

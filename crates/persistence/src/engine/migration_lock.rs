@@ -12,7 +12,7 @@ use super::{Engine, begin};
 use crate::PersistenceError;
 
 /// How long to wait for another process to finish its migrations.
-const LOCK_TIMEOUT: Duration = Duration::from_secs(120);
+const LOCK_TIMEOUT: Duration = Duration::from_mins(2);
 
 /// The lock on PostgreSQL: a number that no other program is likely to use.
 const POSTGRES_LOCK_KEY: i64 = 0x6173_7973_6e63_7374;

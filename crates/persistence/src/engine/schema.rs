@@ -45,11 +45,11 @@ pub(crate) fn timestamp_column(backend: DbBackend, name: &'static str) -> Column
         // SQLite keeps times as text, in which digits that end in zeros may be missing: text order is time order.
         Engine::Sqlite => column
             .custom("datetime_text")
-            .default(Expr::cust("(strftime('%Y-%m-%d %H:%M:%f', 'now'))")),
-        Engine::MySql => column.custom("datetime(6)").default(Expr::cust("(UTC_TIMESTAMP(6))")),
+            .default(Expr::cust("strftime('%Y-%m-%d %H:%M:%f', 'now')")),
+        Engine::MySql => column.custom("datetime(6)").default(Expr::cust("UTC_TIMESTAMP(6)")),
         Engine::Postgres => column
             .custom("timestamp(6)")
-            .default(Expr::cust("(CURRENT_TIMESTAMP AT TIME ZONE 'UTC')")),
+            .default(Expr::cust("CURRENT_TIMESTAMP AT TIME ZONE 'UTC'")),
     };
     column
 }

@@ -1,0 +1,191 @@
+//! What every answer owes, whoever asked for what: checked in one place, against the OpenAPI document and the rules that
+//! no single operation states.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, OnceLock},
+};
+
+use jsonschema::Validator;
+use serde_json::{Value, json};
+
+use crate::answer::Answer;
+
+/// The codes of problems and the status of each, as promised to clients.
+const CODES: [(&str, u16); 14] = [
+    ("malformed_request", 400),
+    ("no_fields_to_update", 400),
+    ("invalid_cursor", 400),
+    ("not_found", 404),
+    ("method_not_allowed", 405),
+    ("request_timeout", 408),
+    ("email_taken", 409),
+    ("payload_too_large", 413),
+    ("unsupported_media_type", 415),
+    ("validation_failed", 422),
+    ("internal", 500),
+    ("database_unavailable", 503),
+    ("shutting_down", 503),
+    ("deadline_exceeded", 504),
+];
+
+/// What gives away how the service is built, in lower case. None of it belongs into an answer.
+const INTERNALS: [&str; 14] = [
+    "select ", "insert ", "update ", "delete from", "sqlx", "sea_orm", "sea-orm", "sqlstate", "constraint", ".rs", "::", "panick",
+    "mysql", "postgres",
+];
+
+/// An operation of the OpenAPI document.
+#[derive(Debug)]
+pub(crate) struct Operation {
+    pub(crate) method: String,
+    pub(crate) template: String,
+    pub(crate) id: String,
+    /// The documented bodies by status and content type; no content type where there is no body.
+    answers: HashMap<u16, HashMap<String, Arc<Validator>>>,
+}
+
+/// The operations of the OpenAPI document, with their schemas compiled.
+pub(crate) fn operations() -> &'static [Operation] {
+    static OPERATIONS: OnceLock<Vec<Operation>> = OnceLock::new();
+    OPERATIONS.get_or_init(|| compile(&document()))
+}
+
+/// The OpenAPI document.
+pub(crate) fn document() -> Value {
+    serde_json::from_str(&api::openapi_document("Async Starter API").to_json().unwrap()).unwrap()
+}
+
+/// Requires of an answer what it owes.
+#[track_caller]
+pub(crate) fn check(method: &str, target: &str, answer: &Answer) {
+    let path = target.split('?').next().unwrap();
+    let context = format!("{method} {target}: {answer}");
+    check_headers(path, answer, &context);
+    let content_type = answer.header("content-type");
+    if method == "HEAD" || answer.status == 204 {
+        assert!(answer.body.is_empty(), "a body where there is none: {context}");
+    } else if content_type == Some("application/problem+json") {
+        check_problem(path, answer, &context);
+    } else {
+        // Health tells what ails it in a document of its own.
+        let is_health = path.starts_with("/health") && answer.status == 503;
+        assert!(answer.status < 400 || is_health, "not a problem: {context}");
+    }
+    let as_got = if method == "HEAD" { "GET" } else { method };
+    let operation = operations()
+        .iter()
+        .filter(|operation| operation.method == as_got && fits(&operation.template, path))
+        .min_by_key(|operation| operation.template.contains('{'));
+    let Some(operation) = operation else { return };
+    let is_other_path = operations()
+        .iter()
+        .any(|other| other.template == path && other.template != operation.template);
+    if is_other_path {
+        // `/users/batch` would fit `/users/{id}`, and is not one.
+        assert_eq!(answer.status, 405, "{context}");
+        return;
+    }
+    let documented = operation.answers.get(&answer.status);
+    let documented = documented.unwrap_or_else(|| panic!("an undocumented status: {context}"));
+    let Some(content_type) = content_type else {
+        assert!(documented.is_empty(), "the documented body is missing: {context}");
+        return;
+    };
+    let validator = documented.get(content_type);
+    let validator = validator.unwrap_or_else(|| panic!("an undocumented content type: {context}"));
+    if method != "HEAD" {
+        let body = answer.json();
+        let faults: Vec<_> = validator.iter_errors(&body).map(|error| error.to_string()).collect();
+        assert!(faults.is_empty(), "against the schema: {faults:?} {context}");
+    }
+}
+
+fn check_headers(path: &str, answer: &Answer, context: &str) {
+    let expect = |name, expected| assert_eq!(answer.header(name), expected, "{name} of {context}");
+    expect("x-content-type-options", Some("nosniff"));
+    expect("x-frame-options", Some("DENY"));
+    expect("referrer-policy", Some("no-referrer"));
+    expect("cache-control", path.starts_with("/api/v1").then_some("no-store"));
+    let request_id = answer.header("x-request-id").unwrap_or_default();
+    let is_harmless = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    let is_id = (1..=128).contains(&request_id.len()) && request_id.bytes().all(is_harmless);
+    assert!(is_id, "X-Request-ID of {context}");
+    let seconds = answer.header("x-process-time").unwrap_or_default();
+    let is_decimal = seconds.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') && seconds.parse::<f64>().is_ok();
+    assert!(is_decimal, "X-Process-Time of {context}");
+    match answer.status {
+        405 => assert!(answer.header("allow").is_some(), "Allow of {context}"),
+        201 => assert_eq!(path == "/api/v1/users", answer.header("location").is_some(), "Location of {context}"),
+        _ => {}
+    }
+}
+
+fn check_problem(path: &str, answer: &Answer, context: &str) {
+    let problem = answer.json();
+    let members: Vec<_> = problem.as_object().unwrap().keys().map(String::as_str).collect();
+    let code = problem["code"].as_str().unwrap_or_default();
+    let mut expected = vec!["code", "detail", "instance", "request_id", "status", "title", "type"];
+    let lists_faults = code == "validation_failed" || (code == "email_taken" && path == "/api/v1/users/batch");
+    if lists_faults {
+        expected.insert(2, "errors");
+        assert_ne!(problem["errors"], json!([]), "{context}");
+    }
+    assert_eq!(members, expected, "members of {context}");
+    assert!(CODES.contains(&(code, answer.status)), "code and status of {context}");
+    assert_eq!(problem["type"], format!("/problems/{code}"), "{context}");
+    assert_eq!(problem["status"], answer.status, "{context}");
+    assert_eq!(problem["request_id"].as_str(), answer.header("x-request-id"), "{context}");
+    let instance = problem["instance"].as_str().unwrap();
+    assert_eq!(instance, path, "instance of {context}");
+    for member in ["title", "detail"] {
+        assert!(problem[member].as_str().is_some_and(|text| !text.is_empty()), "{member} of {context}");
+    }
+    let waits = answer.status == 503;
+    assert_eq!(answer.header("retry-after").is_some(), waits, "Retry-After of {context}");
+    // The path is the caller's own.
+    let said = answer.text().replacen(instance, "", 1).to_lowercase();
+    for internal in INTERNALS {
+        assert!(!said.contains(internal), "{internal:?} in {context}");
+    }
+}
+
+/// Whether `path` is one that `template` describes.
+fn fits(template: &str, path: &str) -> bool {
+    let (template, path) = (template.split('/'), path.split('/'));
+    template.clone().count() == path.clone().count()
+        && template
+            .zip(path)
+            .all(|(pattern, segment)| pattern == segment || (pattern.starts_with('{') && !segment.is_empty()))
+}
+
+fn compile(document: &Value) -> Vec<Operation> {
+    let mut validators: HashMap<String, Arc<Validator>> = HashMap::new();
+    let mut validator = |schema: &Value| {
+        let compile = || {
+            // References lead to `#/components`, so the components go along.
+            let whole = json!({"allOf": [schema], "components": document["components"]});
+            let options = jsonschema::draft202012::options().should_validate_formats(true);
+            Arc::new(options.build(&whole).unwrap_or_else(|error| panic!("{error}: {schema}")))
+        };
+        validators.entry(schema.to_string()).or_insert_with(compile).clone()
+    };
+    let mut operations = Vec::new();
+    for (template, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let mut answers = HashMap::new();
+            for (status, answer) in operation["responses"].as_object().unwrap() {
+                let bodies = answer["content"].as_object().into_iter().flatten();
+                let bodies = bodies.map(|(content_type, body)| (content_type.clone(), validator(&body["schema"])));
+                answers.insert(status.parse().unwrap(), bodies.collect());
+            }
+            operations.push(Operation {
+                method: method.to_uppercase(),
+                template: template.clone(),
+                id: operation["operationId"].as_str().unwrap().to_owned(),
+                answers,
+            });
+        }
+    }
+    operations
+}
