@@ -377,7 +377,7 @@ impl From<UserError> for Problem {
                     Fault::new(
                         format!("/users/{position}/email"),
                         FaultCode::Taken,
-                        "belongs to another user",
+                        "belongs to another user, or stands earlier in the batch",
                     )
                 };
                 Self::new(Code::EmailTaken, error.to_string()).with_faults(positions.iter().map(fault).collect())

@@ -61,13 +61,12 @@ impl DatabaseOptions {
         }
     }
 
-    /// The same database for work that outlasts a request: one connection that waits longer, statements without a limit.
+    /// The same database for work that outlasts a request: a connection or two, statements without a limit.
     #[must_use]
     pub fn for_maintenance(&self) -> Self {
         Self {
             min_connections: 0,
             max_connections: 2,
-            acquire_timeout: self.acquire_timeout.max(Duration::from_secs(30)),
             statement_timeout: None,
             ..self.clone()
         }

@@ -50,7 +50,7 @@ impl Database {
         })
     }
 
-    /// The same database for work that outlasts a request: a connection or two that wait longer, and statements without a
+    /// The same database for work that outlasts a request: a connection or two, and statements without a
     /// limit. Nothing for a database in memory, which exists in its own pool alone; there, this one has to do.
     ///
     /// # Errors
@@ -109,6 +109,14 @@ impl Database {
             // The task neither panics nor is aborted; it ends early only when the runtime shuts down.
             Ok(Err(_)) | Err(_) => Err(PersistenceError::NoAnswer(patience)),
         }
+    }
+
+    /// Makes one attempt to connect, for a program that cannot go on without the database and wants to say why.
+    ///
+    /// # Errors
+    /// [`PersistenceError::Unavailable`] with the reason, or [`PersistenceError::NoAnswer`] after `acquire_timeout`.
+    pub async fn try_connection(&self) -> Result<(), PersistenceError> {
+        engine::try_connection(&self.options).await
     }
 
     /// Asks the database for a sign of life, and waits `patience` at most.

@@ -369,7 +369,11 @@ pub fn main(cases: Vec<TestCase>) -> ExitCode {
 }
 
 fn run_on(engine: TestEngine, case: TestCase) {
-    assert!(engine.is_available(), "{} is not set", engine.variable().unwrap_or_default());
+    assert!(
+        engine.is_available(),
+        "{} is not set",
+        engine.variable().unwrap_or_default()
+    );
     // A stuck test should say so rather than hold the whole run.
     let limit = Duration::from_mins(3);
     let runtime = tokio::runtime::Builder::new_multi_thread()

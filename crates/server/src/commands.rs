@@ -171,7 +171,12 @@ async fn ask(host: &str, port: u16) -> anyhow::Result<String> {
 async fn open(config: &Config, durability: Durability) -> anyhow::Result<Database> {
     let mut options = database_options(&config.database).for_maintenance();
     options.durability = durability;
-    Database::open(&options).await.context("cannot open the database")
+    let database = Database::open(&options).await.context("cannot open the database")?;
+    database
+        .try_connection()
+        .await
+        .context("cannot connect to the database")?;
+    Ok(database)
 }
 
 fn refuse_in_production(config: &Config, what: &str) -> anyhow::Result<()> {

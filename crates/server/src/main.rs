@@ -35,7 +35,7 @@ fn main() -> ExitCode {
     match run(cli.command.unwrap_or_default(), &loaded) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            eprintln!("error: {}", chain(&error));
             ExitCode::FAILURE
         }
     }
@@ -70,6 +70,19 @@ fn run(command: Command, loaded: &Loaded) -> anyhow::Result<ExitCode> {
             Command::Healthcheck => commands::healthcheck(config).await,
         }
     })
+}
+
+/// An error and what brought it about. Some libraries repeat their cause in their own text; here it is said once.
+fn chain(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string).filter(|cause| !cause.is_empty()) {
+        if text.is_empty() {
+            text = cause;
+        } else if !text.ends_with(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
 }
 
 /// Prints text on standard output. A reader that has seen enough and closed the pipe is no failure.

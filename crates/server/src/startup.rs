@@ -87,6 +87,7 @@ fn app_state(config: &Config, database: &Database, lifecycle: Lifecycle) -> anyh
 
 /// Applies pending migrations over connections of their own, which have no statement time-out.
 async fn migrate(config: &Config, database: &Database) -> anyhow::Result<()> {
+    database.try_connection().await?;
     let maintenance = database.for_maintenance(Durability::Full).await?;
     let outcome = migrate_on(config, maintenance.as_ref().unwrap_or(database)).await;
     if let Some(maintenance) = maintenance {

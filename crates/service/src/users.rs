@@ -61,7 +61,8 @@ impl UserService {
                     return Err(UserError::EmailsTaken(conflicts));
                 }
             }
-            Err(UserError::EmailTaken)
+            // Users with these addresses come and go faster than we can look. Nobody is to blame; later it may work.
+            Err(UserError::DatabaseUnavailable(PersistenceError::EmailTaken))
         };
         self.runtime.run(work).await
     }

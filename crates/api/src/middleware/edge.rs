@@ -2,7 +2,6 @@
 
 use std::{
     error::Error as StdError,
-    fmt::Write,
     panic::AssertUnwindSafe,
     time::{Duration, Instant},
 };
@@ -13,7 +12,7 @@ use actix_web::{
     dev::{ServiceRequest, ServiceResponse},
     error::InternalError,
     http::{
-        Method, StatusCode,
+        ConnectionType, Method,
         header::{self, HeaderMap, HeaderName, HeaderValue},
     },
     middleware::Next,
@@ -78,7 +77,7 @@ pub(crate) async fn edge(
                 .extensions()
                 .get::<MatchedRoute>()
                 .map(|route| route.0.clone());
-            exchange.finish(response.status(), response.headers_mut(), route.as_deref());
+            exchange.finish(response.response_mut(), route.as_deref());
             Ok(response)
         }
         // The request is gone with whatever failed, so the answer travels as an error.
@@ -91,7 +90,7 @@ pub(crate) async fn edge(
                 .routes()
                 .find(&exchange.path)
                 .map(|route| route.template().to_owned());
-            exchange.finish(rendered.status(), rendered.headers_mut(), route.as_deref());
+            exchange.finish(&mut rendered, route.as_deref());
             Err(InternalError::from_response(error, rendered).into())
         }
     }
@@ -148,16 +147,19 @@ impl Exchange {
     }
 
     /// Adds the headers that every answer carries, and writes the log line.
-    fn finish(&self, status: StatusCode, headers: &mut HeaderMap, route: Option<&str>) {
+    fn finish(&self, response: &mut HttpResponse, route: Option<&str>) {
         let elapsed = self.started.elapsed();
+        let status = response.status();
+        if self.is_draining {
+            // A header would not do: the HTTP layer decides by this alone what becomes of the connection, and says so.
+            response.head_mut().set_connection_type(ConnectionType::Close);
+        }
+        let headers = response.headers_mut();
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
         headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
         if self.path.starts_with("/api/v1") {
             headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        }
-        if self.is_draining {
-            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         if let Ok(value) = HeaderValue::from_str(&self.request_id) {
             headers.insert(X_REQUEST_ID, value);
@@ -169,7 +171,7 @@ impl Exchange {
             method = %self.method,
             route = route.unwrap_or("unmatched"),
             status = status.as_u16(),
-            duration_ms = elapsed.as_secs_f64() * 1000.0,
+            duration_ms = (elapsed.as_secs_f64() * 1e6).round() / 1e3,
             request_id = self.request_id,
             "request"
         );
@@ -181,9 +183,96 @@ fn chain(error: &(dyn StdError + 'static)) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(error) = source {
-        // Writing to a string cannot fail.
-        write!(text, ": {error}").ok();
+        let cause = error.to_string();
+        // Some libraries repeat their cause in their own text.
+        if !text.ends_with(&cause) {
+            text = format!("{text}: {cause}");
+        }
         source = error.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::{
+        App, HttpResponse,
+        dev::Service,
+        error::ErrorImATeapot,
+        http::StatusCode,
+        middleware::from_fn,
+        test::{TestRequest, init_service},
+        web,
+    };
+    use persistence::test_db::{TestDatabase, TestEngine};
+    use serde_json::Value;
+    use service::{DatabaseRuntime, HealthService, UserService};
+    use tokio::runtime::Handle;
+
+    use super::*;
+    use crate::{ApiOptions, Lifecycle};
+
+    /// The answer of an application whose handlers are as bad as can be.
+    async fn answer_of(path: &str) -> (StatusCode, Value) {
+        let db = TestDatabase::create_unmigrated(TestEngine::Sqlite).await;
+        let runtime = DatabaseRuntime::new(Handle::current());
+        let users = UserService::new(db.database().clone(), runtime.clone());
+        let health = HealthService::new(db.database().clone(), runtime);
+        let options = ApiOptions {
+            request_timeout: Duration::from_millis(50),
+            ..ApiOptions::default()
+        };
+        let state = AppState::new(users, health, options, Lifecycle::default()).unwrap();
+        let panics = || async { panic!("the secret of the handler") as HttpResponse };
+        let fails = || async { Err::<HttpResponse, _>(ErrorImATeapot("the secret of the handler")) };
+        let hangs = || std::future::pending::<HttpResponse>();
+        let app = App::new()
+            .app_data(Data::new(state))
+            .route("/panics", web::get().to(panics))
+            .route("/fails", web::get().to(fails))
+            .route("/hangs", web::get().to(hangs))
+            .wrap(from_fn(edge));
+        let app = init_service(app).await;
+        let response = match app.call(TestRequest::get().uri(path).to_request()).await {
+            Ok(response) => response.into_parts().1,
+            Err(error) => error.error_response(),
+        };
+        let (status, headers) = (response.status(), response.headers().clone());
+        let body = actix_web::body::to_bytes(response.into_body()).await.unwrap();
+        let problem: Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(
+            headers.get(X_REQUEST_ID).unwrap().to_str().ok(),
+            problem["request_id"].as_str()
+        );
+        assert_eq!(headers.get(header::X_FRAME_OPTIONS).unwrap(), "DENY");
+        assert!(
+            headers.contains_key(X_PROCESS_TIME) && !problem.to_string().contains("secret"),
+            "{problem}"
+        );
+        (status, problem["code"].clone())
+    }
+
+    #[actix_web::test]
+    async fn a_panic_is_a_defect_that_tells_nothing() {
+        assert_eq!(
+            answer_of("/panics").await,
+            (StatusCode::INTERNAL_SERVER_ERROR, "internal".into())
+        );
+    }
+
+    #[actix_web::test]
+    async fn an_error_that_is_not_ours_is_a_defect_that_tells_nothing() {
+        assert_eq!(
+            answer_of("/fails").await,
+            (StatusCode::INTERNAL_SERVER_ERROR, "internal".into())
+        );
+    }
+
+    #[actix_web::test]
+    async fn a_handler_that_hangs_is_given_up() {
+        assert_eq!(
+            answer_of("/hangs").await,
+            (StatusCode::GATEWAY_TIMEOUT, "deadline_exceeded".into())
+        );
+    }
 }

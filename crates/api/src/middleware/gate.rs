@@ -30,7 +30,8 @@ pub(crate) async fn gate(
 }
 
 fn check(state: &AppState, request: &ServiceRequest) -> Result<(), Problem> {
-    if state.lifecycle().is_closing() {
+    // Whoever watches the instance still learns that it lives and is not ready.
+    if state.lifecycle().is_closing() && !request.path().starts_with("/health") {
         return Err(Problem::shutting_down());
     }
     if !is_decodable(request.uri().path()) {

@@ -238,3 +238,82 @@ impl From<Vec<domain::User>> for CreatedUsers {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::{collection::vec, prelude::*, sample::select};
+    use serde_json::json;
+
+    use super::*;
+
+    /// A name as the body has it, and as the domain reads it. Some are long, some blank, some hold control characters.
+    fn name() -> impl Strategy<Value = String> {
+        let character = select("aé田🦀 \n\0\u{85}\u{3000}\u{feff}\"\\".chars().collect::<Vec<_>>());
+        prop_oneof![
+            any::<String>(),
+            "[^\\p{Cc}]{1,100}",
+            vec(character, 0..6).prop_map(String::from_iter),
+            "\\PC{99,102}",
+        ]
+    }
+
+    fn email() -> impl Strategy<Value = String> {
+        prop_oneof![
+            any::<String>(),
+            " ?[A-Za-z0-9.+_-]{1,66}@[A-Za-z0-9.-]{1,10}\\.[a-z]{1,3}",
+            "[a-z]{1,9}@[a-z]{1,9}\\.example\\s?",
+        ]
+    }
+
+    /// What a form makes of a body: its value, and the places of its faults.
+    fn read<F: JsonForm>(body: &serde_json::Value) -> (Option<F::Value>, Vec<String>) {
+        let mut faults = Vec::new();
+        let value = read_json::<F>(&Bytes::from(body.to_string()), &mut faults).unwrap();
+        (value, faults.into_iter().map(|fault| fault.pointer).collect())
+    }
+
+    fn places<const N: usize>(candidates: [(&str, bool); N]) -> Vec<String> {
+        let faulty = candidates.into_iter().filter(|(_, is_valid)| !is_valid);
+        let mut places: Vec<_> = faulty.map(|(place, _)| place.to_owned()).collect();
+        places.sort_unstable();
+        places
+    }
+
+    proptest! {
+        #[test]
+        fn a_new_user_is_accepted_when_the_domain_accepts_name_and_address(name in name(), email in email()) {
+            let (parsed_name, parsed_email) = (UserName::parse(&name), Email::parse(&email));
+            let expected = places([("/email", parsed_email.is_ok()), ("/name", parsed_name.is_ok())]);
+            let parsed = parsed_name.ok().zip(parsed_email.ok()).map(|(name, email)| NewUser { name, email });
+            let (value, mut faults) = read::<CreateUser>(&json!({"name": name, "email": email}));
+            faults.sort_unstable();
+            prop_assert_eq!((value, faults), (parsed, expected));
+        }
+
+        #[test]
+        fn a_patch_is_accepted_when_the_domain_accepts_what_it_gives(name in name(), email in email()) {
+            let parsed = UserName::parse(&name);
+            let expected = places([("/name", parsed.is_ok())]);
+            let changes = parsed.ok().map(|name| UserChanges::new(Some(name), None).unwrap());
+            prop_assert_eq!(read::<UpdateUser>(&json!({"name": name})), (changes, expected));
+
+            let parsed = Email::parse(&email);
+            let expected = places([("/email", parsed.is_ok())]);
+            let changes = parsed.ok().map(|email| UserChanges::new(None, Some(email)).unwrap());
+            prop_assert_eq!(read::<UpdateUser>(&json!({"email": email})), (changes, expected));
+        }
+
+        #[test]
+        fn a_batch_is_accepted_when_the_domain_accepts_every_item(items in vec((name(), email()), 1..4)) {
+            let parse = |(name, email): &(String, String)| {
+                let (name, email) = (UserName::parse(name).ok()?, Email::parse(email).ok()?);
+                Some(NewUser { name, email })
+            };
+            let parsed: Option<Vec<_>> = items.iter().map(parse).collect();
+            let users: Vec<_> = items.iter().map(|(name, email)| json!({"name": name, "email": email})).collect();
+            let (value, faults) = read::<CreateUsers>(&json!({"users": users}));
+            prop_assert_eq!(value.is_some(), faults.is_empty());
+            prop_assert_eq!(value, parsed.map(|users| UserBatch::new(users).unwrap()));
+        }
+    }
+}

@@ -3,8 +3,12 @@
 use domain::{Email, UserName};
 use utoipa::openapi::{KnownFormat, Object, ObjectBuilder, SchemaFormat, Type};
 
-/// Not blank, and no control characters.
-const NAME_PATTERN: &str = r"^[^\x00-\x1f\x7f-\x9f]*[^\x00-\x1f\x7f-\x9f\s][^\x00-\x1f\x7f-\x9f]*$";
+/// Not blank, and no control characters. What is blank is spelled out, since readers of patterns disagree about `\s`.
+const NAME_PATTERN: &str = concat!(
+    r"^[^\x00-\x1f\x7f-\x9f]*",
+    r"[^\x00-\x20\x7f-\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]",
+    r"[^\x00-\x1f\x7f-\x9f]*$",
+);
 
 /// A dot-atom, `@` and a domain of two or more labels. The limits of length that the parts have are left to the parser.
 const EMAIL_PATTERN: &str = concat!(
@@ -38,4 +42,66 @@ pub(super) fn email() -> Object {
         .pattern(Some(EMAIL_PATTERN))
         .examples(["tanaka@example.com"])
         .build()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::LazyLock;
+
+    use jsonschema::Validator;
+    use proptest::{collection::vec, prelude::*, sample::select};
+
+    use super::*;
+
+    static NAME: LazyLock<Validator> = LazyLock::new(|| compile(&name()));
+    static EMAIL: LazyLock<Validator> = LazyLock::new(|| compile(&email()));
+
+    fn compile(schema: &Object) -> Validator {
+        let schema = serde_json::to_value(schema).unwrap();
+        let options = jsonschema::draft202012::options().should_validate_formats(true);
+        options.build(&schema).unwrap()
+    }
+
+    /// Texts of characters about which readers of patterns disagree, up to just beyond the longest name.
+    fn odd_text() -> impl Strategy<Value = String> {
+        let characters =
+            "aé田🦀 \t\n\0\u{b}\u{1c}\u{1f}\u{7f}\u{85}\u{9f}\u{a0}\u{180e}\u{200b}\u{2028}\u{3000}\u{feff}";
+        let character = select(characters.chars().collect::<Vec<_>>());
+        prop_oneof![
+            vec(character.clone(), 0..4).prop_map(String::from_iter),
+            (character, 99..102_usize).prop_map(|(character, count)| character.to_string().repeat(count)),
+            any::<String>(),
+        ]
+    }
+
+    /// Texts that are addresses or nearly so.
+    fn odd_address() -> impl Strategy<Value = String> {
+        let label = "[a-zA-Z0-9-]{1,4}|[a-z0-9]{62,64}";
+        let local = "[a-zA-Z0-9.!#$%&'*+/=?^_`{|}~-]{1,8}|[a-z]{63,65}";
+        (local, vec(label, 1..5)).prop_map(|(local, labels)| format!("{local}@{}", labels.join(".")))
+    }
+
+    proptest! {
+        #[test]
+        fn a_trimmed_name_fits_its_schema_when_it_is_accepted_and_not_else(text in odd_text()) {
+            let text = text.trim();
+            prop_assert_eq!(NAME.is_valid(&text.into()), UserName::parse(text).is_ok(), "{:?}", text);
+        }
+
+        #[test]
+        fn a_trimmed_address_fits_its_schema_when_it_is_accepted(text in prop_oneof![odd_address(), odd_text()]) {
+            let text = text.trim();
+            if Email::parse(text).is_ok() {
+                prop_assert!(EMAIL.is_valid(&text.into()), "{:?}", text);
+            }
+        }
+
+        #[test]
+        fn an_address_that_fits_its_schema_is_refused_for_the_length_of_a_part_alone(text in odd_address()) {
+            let local_chars = text.split('@').next().unwrap().len();
+            if EMAIL.is_valid(&text.as_str().into()) && local_chars <= 64 {
+                prop_assert!(Email::parse(&text).is_ok(), "{:?}", text);
+            }
+        }
+    }
 }

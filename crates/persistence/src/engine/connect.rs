@@ -17,6 +17,7 @@ use sea_orm::{
     },
 };
 use secrecy::ExposeSecret;
+use tokio::time::timeout;
 use tracing::log::LevelFilter;
 
 use super::Engine;
@@ -48,6 +49,28 @@ pub(crate) async fn open(options: &DatabaseOptions) -> Result<Pools, Persistence
 
 fn one_pool(writer: DatabaseConnection) -> Pools {
     Pools { writer, reader: None }
+}
+
+/// Opens and closes one connection past the pools. A pool that gets no connection only says that it waited in vain; this
+/// says why.
+pub(crate) async fn try_connection(options: &DatabaseOptions) -> Result<(), PersistenceError> {
+    let attempt = async {
+        match options.engine()? {
+            // Its pools opened a connection already.
+            Engine::Sqlite => Ok(()),
+            Engine::MySql => open_and_close(parse::<MySqlConnectOptions>(options)?).await,
+            Engine::Postgres => open_and_close(parse::<PgConnectOptions>(options)?).await,
+        }
+    };
+    match timeout(options.acquire_timeout, attempt).await {
+        Ok(outcome) => outcome,
+        Err(_) => Err(PersistenceError::NoAnswer(options.acquire_timeout)),
+    }
+}
+
+async fn open_and_close<O: ConnectOptions<Connection: Sized>>(options: O) -> Result<(), PersistenceError> {
+    let connection = options.connect().await.map_err(connect_error)?;
+    connection.close().await.map_err(connect_error)
 }
 
 /// Begins a transaction that is going to write.
@@ -112,6 +135,7 @@ pub(crate) fn is_in_memory(options: &DatabaseOptions) -> bool {
 /// One writer and several readers over a write-ahead log: readers never wait for the writer, and the single writer makes
 /// `SQLITE_BUSY` a matter between processes only.
 async fn open_sqlite(options: &DatabaseOptions) -> Result<Pools, PersistenceError> {
+    let url = options.url.expose_secret();
     let connect = log_statements(parse::<SqliteConnectOptions>(options)?, options)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(match options.durability {
@@ -120,6 +144,12 @@ async fn open_sqlite(options: &DatabaseOptions) -> Result<Pools, PersistenceErro
         })
         .busy_timeout(SQLITE_BUSY_TIMEOUT.max(options.acquire_timeout))
         .foreign_keys(true);
+    // A file that does not exist is made, unless the address says otherwise.
+    let connect = if url.contains("mode=") {
+        connect
+    } else {
+        connect.create_if_missing(true)
+    };
     // Closing the last connection to a database in memory deletes it, so connections live as long as the pool.
     let pool = || pool_options(options).idle_timeout(None).max_lifetime(None);
 

@@ -317,7 +317,7 @@ pub(super) static VARIABLES: &[Variable] = &[
         "where traces are sent",
     )
     .secrecy(UrlWithPassword)
-    .refused_unless(&["", "none", "off"], "OpenTelemetry export"),
+    .no_effect_unless(&["", "none", "off"], "OpenTelemetry export"),
     Variable::new(
         COMPATIBILITY,
         "DEBUG",

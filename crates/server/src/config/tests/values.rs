@@ -219,11 +219,6 @@ fn protection_that_does_not_exist_is_refused_and_never_silently_missing() {
         ("DATABASE_REPLICA_URLS", "mysql://db2/app", "no read replicas yet"),
         ("METRICS_ADDR", "0.0.0.0:9100", "no metrics listener yet"),
         ("CONSOLE", "on", "no web console yet; remove it or set `false`"),
-        (
-            "OTEL_EXPORTER_OTLP_ENDPOINT",
-            "http://traces",
-            "no OpenTelemetry export yet",
-        ),
         ("AUTH_MODE", "", "no authentication yet"),
     ] {
         let text = with(name, value).refused_text();
