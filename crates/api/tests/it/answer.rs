@@ -34,7 +34,11 @@ impl Answer {
     /// The problem that the body has to be, with this status and code.
     #[track_caller]
     pub(crate) fn problem(&self, status: u16, code: &str) -> Value {
-        assert_eq!((self.status, self.json()["code"].as_str()), (status, Some(code)), "{self}");
+        assert_eq!(
+            (self.status, self.json()["code"].as_str()),
+            (status, Some(code)),
+            "{self}"
+        );
         self.json()
     }
 

@@ -31,8 +31,20 @@ const CODES: [(&str, u16); 14] = [
 
 /// What gives away how the service is built, in lower case. None of it belongs into an answer.
 const INTERNALS: [&str; 14] = [
-    "select ", "insert ", "update ", "delete from", "sqlx", "sea_orm", "sea-orm", "sqlstate", "constraint", ".rs", "::", "panick",
-    "mysql", "postgres",
+    "select ",
+    "insert ",
+    "update ",
+    "delete from",
+    "sqlx",
+    "sea_orm",
+    "sea-orm",
+    "sqlstate",
+    "constraint",
+    ".rs",
+    "::",
+    "panick",
+    "mysql",
+    "postgres",
 ];
 
 /// An operation of the OpenAPI document.
@@ -112,11 +124,16 @@ fn check_headers(path: &str, answer: &Answer, context: &str) {
     let is_id = (1..=128).contains(&request_id.len()) && request_id.bytes().all(is_harmless);
     assert!(is_id, "X-Request-ID of {context}");
     let seconds = answer.header("x-process-time").unwrap_or_default();
-    let is_decimal = seconds.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') && seconds.parse::<f64>().is_ok();
+    let is_decimal =
+        seconds.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') && seconds.parse::<f64>().is_ok();
     assert!(is_decimal, "X-Process-Time of {context}");
     match answer.status {
         405 => assert!(answer.header("allow").is_some(), "Allow of {context}"),
-        201 => assert_eq!(path == "/api/v1/users", answer.header("location").is_some(), "Location of {context}"),
+        201 => assert_eq!(
+            path == "/api/v1/users",
+            answer.header("location").is_some(),
+            "Location of {context}"
+        ),
         _ => {}
     }
 }
@@ -135,14 +152,25 @@ fn check_problem(path: &str, answer: &Answer, context: &str) {
     assert!(CODES.contains(&(code, answer.status)), "code and status of {context}");
     assert_eq!(problem["type"], format!("/problems/{code}"), "{context}");
     assert_eq!(problem["status"], answer.status, "{context}");
-    assert_eq!(problem["request_id"].as_str(), answer.header("x-request-id"), "{context}");
+    assert_eq!(
+        problem["request_id"].as_str(),
+        answer.header("x-request-id"),
+        "{context}"
+    );
     let instance = problem["instance"].as_str().unwrap();
     assert_eq!(instance, path, "instance of {context}");
     for member in ["title", "detail"] {
-        assert!(problem[member].as_str().is_some_and(|text| !text.is_empty()), "{member} of {context}");
+        assert!(
+            problem[member].as_str().is_some_and(|text| !text.is_empty()),
+            "{member} of {context}"
+        );
     }
     let waits = answer.status == 503;
-    assert_eq!(answer.header("retry-after").is_some(), waits, "Retry-After of {context}");
+    assert_eq!(
+        answer.header("retry-after").is_some(),
+        waits,
+        "Retry-After of {context}"
+    );
     // The path is the caller's own.
     let said = answer.text().replacen(instance, "", 1).to_lowercase();
     for internal in INTERNALS {
@@ -166,7 +194,11 @@ fn compile(document: &Value) -> Vec<Operation> {
             // References lead to `#/components`, so the components go along.
             let whole = json!({"allOf": [schema], "components": document["components"]});
             let options = jsonschema::draft202012::options().should_validate_formats(true);
-            Arc::new(options.build(&whole).unwrap_or_else(|error| panic!("{error}: {schema}")))
+            Arc::new(
+                options
+                    .build(&whole)
+                    .unwrap_or_else(|error| panic!("{error}: {schema}")),
+            )
         };
         validators.entry(schema.to_string()).or_insert_with(compile).clone()
     };

@@ -1,2 +1,116 @@
-//! The API on every engine.
-fn main() {}
+//! The API on every engine, over real connections.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+extern crate async_starter_api as api;
+
+use std::process::ExitCode;
+
+use persistence::{on_every_empty_engine, on_every_engine, test_db};
+
+mod answer;
+mod batch;
+mod bodies;
+mod concurrency;
+mod contract;
+mod docs;
+mod failure;
+mod faults;
+mod health;
+mod listing;
+mod routing;
+mod support;
+mod users;
+mod walking;
+mod wire;
+
+fn main() -> ExitCode {
+    let mut cases = on_every_engine![
+        users::every_operation_of_the_document_succeeds,
+        users::a_created_user_is_answered_located_and_found,
+        users::times_are_written_with_all_six_digits_even_when_they_are_zero,
+        users::names_of_every_script_come_back_as_they_were_sent,
+        users::addresses_with_signs_are_stored_found_and_linked,
+        users::the_longest_address_is_stored_and_a_longer_one_is_refused,
+        users::an_address_in_other_case_is_the_same_address,
+        users::a_patch_changes_what_it_gives_and_keeps_the_rest,
+        users::names_that_look_alike_are_a_change,
+        users::a_patch_that_changes_nothing_keeps_the_time,
+        users::a_merge_patch_by_its_own_media_type_is_taken,
+        users::a_patch_to_the_address_of_another_is_refused,
+        users::a_deleted_user_is_gone_and_its_address_is_free,
+        batch::a_batch_is_answered_in_the_order_of_the_request,
+        batch::a_batch_of_one_and_one_of_a_thousand_are_created,
+        batch::every_address_that_is_not_free_is_listed_and_nothing_is_created,
+        batch::a_thousand_conflicts_are_listed_by_number,
+        batch::an_invalid_item_hides_conflicts,
+        listing::an_empty_list_has_no_pages,
+        listing::newest_come_first_and_ids_decide_between_equals,
+        listing::pages_cover_the_list_and_link_to_each_other,
+        listing::a_page_past_the_end_is_empty_and_leads_back,
+        listing::the_filter_finds_one_address_in_either_shape,
+        listing::the_total_follows_every_write,
+        walking::a_walk_over_users_of_the_same_microsecond_repeats_and_skips_nobody,
+        walking::a_walk_repeats_and_skips_nobody_while_others_come_and_go,
+        walking::the_cursor_of_a_page_continues_as_a_walk,
+        walking::a_cursor_that_was_not_issued_is_refused,
+        walking::a_cursor_is_good_for_its_own_filter_only,
+        walking::cursors_work_on_every_instance_that_shares_the_secret,
+        bodies::a_body_that_is_no_json_object_is_malformed,
+        bodies::blanks_around_a_json_object_are_part_of_json,
+        bodies::other_media_types_are_refused,
+        bodies::a_body_may_be_as_large_as_the_limit_and_no_larger,
+        bodies::an_oversize_body_is_refused_by_its_length_before_it_comes,
+        bodies::an_oversize_stream_is_refused_when_it_passes_the_limit,
+        bodies::a_body_that_ends_too_early_or_is_damaged_is_malformed,
+        bodies::a_body_that_stalls_is_given_up,
+        bodies::a_slow_body_is_waited_for_while_it_keeps_coming,
+        bodies::faults_are_reported_in_a_fixed_order_of_kinds,
+        faults::every_invalid_name_is_refused,
+        faults::every_invalid_address_is_refused,
+        faults::all_faults_of_a_request_are_listed_at_once,
+        faults::a_repeated_member_is_a_fault_even_with_the_same_value,
+        faults::a_patch_of_nothing_says_so,
+        faults::unknown_parameters_are_refused_on_every_operation,
+        faults::every_invalid_parameter_of_the_list_is_refused,
+        faults::a_batch_lists_the_faults_of_every_item_in_order,
+        faults::a_batch_needs_a_list_of_1_to_1000_users,
+        faults::a_body_of_nothing_but_faults_is_answered_in_time,
+        routing::an_unknown_path_is_not_found,
+        routing::a_method_that_a_path_does_not_take_is_refused_with_those_it_takes,
+        routing::the_document_names_every_method_of_every_path,
+        routing::a_path_that_cannot_be_decoded_is_malformed,
+        routing::an_id_has_one_spelling,
+        routing::head_answers_as_get_without_the_body,
+        routing::a_harmless_request_id_is_echoed_and_any_other_replaced,
+        routing::the_query_of_a_request_stays_out_of_its_problem,
+        concurrency::of_fifty_parallel_creates_of_one_address_one_succeeds,
+        concurrency::parallel_creates_of_different_addresses_all_succeed,
+        concurrency::of_parallel_batches_that_share_an_address_one_succeeds,
+        concurrency::of_parallel_moves_to_one_address_one_succeeds,
+        concurrency::of_parallel_deletions_of_one_user_one_succeeds,
+        concurrency::parallel_changes_of_one_user_all_succeed,
+        health::a_healthy_service_says_so,
+        health::without_its_database_the_service_lives_and_is_not_ready,
+        health::a_draining_service_answers_and_closes_its_connections,
+        health::a_closing_service_turns_late_requests_away,
+        failure::a_row_that_breaks_the_rules_is_a_defect_that_tells_nothing,
+        failure::a_missing_table_is_a_defect_that_tells_nothing,
+        failure::a_patch_that_outruns_its_deadline_changes_nothing,
+        failure::a_deletion_that_outruns_its_deadline_may_be_repeated,
+        bodies::a_refused_body_does_not_disturb_the_next_request,
+        bodies::a_client_that_asks_first_is_told_to_go_on,
+        failure::a_batch_that_outruns_its_deadline_creates_nobody,
+        docs::the_document_is_served_as_it_is_tested,
+        docs::swagger_ui_loads_from_this_host_alone,
+        docs::without_docs_their_pages_do_not_exist,
+    ];
+    cases.extend(on_every_empty_engine![
+        health::with_pending_migrations_the_service_is_not_ready,
+    ]);
+    test_db::main(cases)
+}

@@ -36,12 +36,12 @@ pub(crate) struct Request {
 }
 
 impl TestApp {
-    pub(crate) async fn start(db: &TestDatabase) -> Self {
-        Self::start_with(db, |_| ()).await
+    pub(crate) fn start(db: &TestDatabase) -> Self {
+        Self::start_with(db, |_| ())
     }
 
     /// Starts the service with other options than the defaults.
-    pub(crate) async fn start_with(db: &TestDatabase, change: impl FnOnce(&mut ApiOptions)) -> Self {
+    pub(crate) fn start_with(db: &TestDatabase, change: impl FnOnce(&mut ApiOptions)) -> Self {
         let mut options = ApiOptions::default();
         change(&mut options);
         let (database, runtime) = (db.database(), DatabaseRuntime::new(Handle::current()));

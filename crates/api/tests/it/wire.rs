@@ -40,7 +40,8 @@ impl Wire {
 
     /// Sends a request that has no body and returns the answer.
     pub(crate) async fn ask(&mut self, method: &str, target: &str) -> Answer {
-        self.write(format!("{method} {target} HTTP/1.1\r\nHost: test\r\n\r\n")).await;
+        self.write(format!("{method} {target} HTTP/1.1\r\nHost: test\r\n\r\n"))
+            .await;
         self.answer(method, target).await
     }
 
@@ -50,6 +51,16 @@ impl Wire {
         let answer = read.await.unwrap_or_else(|_| panic!("no answer to {method} {target}"));
         contract::check(method, target, &answer);
         answer
+    }
+
+    /// Reads exactly `expected`.
+    pub(crate) async fn until(&mut self, expected: &str) {
+        while self.received.len() < expected.len() {
+            let received = timeout(PATIENCE, self.receive()).await;
+            assert!(received.unwrap_or_default(), "{:?} is not {expected:?}", self.received);
+        }
+        let received: Vec<u8> = self.received.drain(..expected.len()).collect();
+        assert_eq!(String::from_utf8(received).unwrap(), expected);
     }
 
     /// Whether the service has closed the connection, or does so shortly, without sending more.
@@ -66,14 +77,9 @@ impl Wire {
     async fn read_answer(&mut self, method: &str) -> Answer {
         let head = loop {
             if let Some(end) = self.received.windows(4).position(|window| window == b"\r\n\r\n") {
-                let head = String::from_utf8(self.received.drain(..end + 4).collect()).unwrap();
-                // "Go on" is no answer yet.
-                if !head.starts_with("HTTP/1.1 100") {
-                    break head;
-                }
-            } else {
-                assert!(self.receive().await, "closed without an answer: {:?}", self.received);
+                break String::from_utf8(self.received.drain(..end + 4).collect()).unwrap();
             }
+            assert!(self.receive().await, "closed without an answer: {:?}", self.received);
         };
         let mut lines = head.trim_end().split("\r\n");
         let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
@@ -83,7 +89,9 @@ impl Wire {
             let name: HeaderName = name.parse().unwrap();
             headers.append(name, HeaderValue::from_str(value).unwrap());
         }
-        let length = headers.get("content-length").map_or("0", |length| length.to_str().unwrap());
+        let length = headers
+            .get("content-length")
+            .map_or("0", |length| length.to_str().unwrap());
         let length = if method == "HEAD" { 0 } else { length.parse().unwrap() };
         while self.received.len() < length {
             assert!(self.receive().await, "closed in the middle of a body");

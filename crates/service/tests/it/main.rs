@@ -1,2 +1,60 @@
-//! The API on every engine.
-fn main() {}
+//! The use cases on every engine.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+extern crate async_starter_service as service;
+
+use std::process::ExitCode;
+
+use persistence::{on_every_empty_engine, on_every_engine, test_db};
+
+mod atomicity;
+mod batches;
+mod health;
+mod retrying;
+mod runtime;
+mod support;
+mod use_cases;
+
+fn main() -> ExitCode {
+    let mut cases = on_every_engine![
+        use_cases::a_user_is_created_read_changed_and_deleted,
+        use_cases::nobody_cannot_be_read_changed_or_deleted,
+        use_cases::an_address_belongs_to_one_user,
+        use_cases::of_fifty_creates_of_one_address_at_once_one_succeeds,
+        use_cases::five_users_are_created_at_once,
+        use_cases::changes_of_one_user_at_once_are_all_counted,
+        use_cases::pages_and_the_walk_show_the_newest_first_and_count_everybody,
+        batches::a_batch_is_created_in_input_order,
+        batches::every_conflict_of_a_batch_is_listed_and_nobody_is_created,
+        batches::of_batches_at_once_that_share_an_address_one_succeeds,
+        batches::a_batch_whose_conflict_disappears_is_tried_again,
+        batches::a_batch_whose_conflict_is_never_found_is_given_up,
+        atomicity::an_update_that_fails_after_its_change_leaves_nothing_behind,
+        atomicity::a_use_case_whose_commit_is_refused_leaves_nothing_behind,
+        atomicity::a_use_case_whose_connection_breaks_leaves_nothing_behind,
+        atomicity::an_update_that_is_given_up_while_it_waits_is_undone,
+        atomicity::a_batch_that_is_given_up_at_any_point_is_never_there_in_part,
+        retrying::the_victim_of_a_deadlock_is_run_again,
+        retrying::a_write_based_on_outdated_reads_is_run_again,
+        retrying::a_transaction_that_finds_sqlite_busy_is_run_again,
+        retrying::a_conflict_that_does_not_pass_is_reported_after_three_repetitions,
+        retrying::use_cases_survive_as_many_conflicts_as_are_retried,
+        retrying::what_is_no_conflict_is_not_run_again,
+        runtime::a_panic_reaches_the_caller_and_undoes_the_transaction,
+        runtime::work_runs_on_its_own_runtime_whoever_waits_for_it,
+        runtime::a_runtime_that_stopped_says_so,
+        runtime::a_runtime_that_stops_undoes_what_it_was_doing,
+        health::an_answer_is_kept_for_half_a_second_and_no_longer,
+        health::a_server_that_keeps_silent_is_given_up_within_two_seconds,
+        health::a_hundred_who_ask_at_once_share_one_probe,
+    ];
+    cases.extend(on_every_empty_engine![
+        health::pending_migrations_are_told_from_a_silent_database,
+    ]);
+    test_db::main(cases)
+}

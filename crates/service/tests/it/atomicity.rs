@@ -1,0 +1,216 @@
+//! A use case happens whole or not at all, whether it fails or is given up.
+
+use std::{
+    future::poll_fn,
+    pin::pin,
+    task::Poll,
+    time::{Duration, Instant},
+};
+
+use domain::{UserBatch, UserChanges};
+use persistence::{
+    UserRepository,
+    test_db::{TestDatabase, TestEngine},
+};
+use service::UserError;
+use tokio::time::timeout;
+
+use crate::support::{batch, count, email, eventually, new_user, rename, settled, stored, users_of};
+
+/// The first statement changes the row and the second, which reads it back, finds that it breaks the rules.
+pub(crate) async fn an_update_that_fails_after_its_change_leaves_nothing_behind(db: TestDatabase) {
+    let users = users_of(db.database());
+    let ann = users.create(new_user("Ann", "ann@example.com")).await.unwrap();
+    db.execute("UPDATE users SET name = '  '").await;
+    let change = UserChanges::new(None, Some(email("changed@example.com"))).unwrap();
+    let refused = users.update(ann.id, change).await.unwrap_err();
+    assert!(matches!(refused, UserError::Internal(_)), "{refused:?}");
+    settled(db.database()).await;
+    let rows = db
+        .query(db.database().writer(), "SELECT email, version FROM users")
+        .await;
+    assert_eq!(rows, [["ann@example.com", "1"]]);
+    assert_all_connections_work(&db).await;
+}
+
+/// Everything succeeds but the COMMIT.
+pub(crate) async fn a_use_case_whose_commit_is_refused_leaves_nothing_behind(db: TestDatabase) {
+    match db.engine() {
+        // A constraint that is checked at COMMIT.
+        TestEngine::Sqlite => {
+            db.execute(
+                "CREATE TABLE audit (user_id BIGINT REFERENCES users (id) DEFERRABLE INITIALLY DEFERRED); \
+                 CREATE TRIGGER audit_insert AFTER INSERT ON users BEGIN INSERT INTO audit VALUES (-1); END; \
+                 CREATE TRIGGER audit_update AFTER UPDATE ON users BEGIN INSERT INTO audit VALUES (-1); END;",
+            )
+            .await;
+        }
+        TestEngine::Postgres => {
+            db.execute(
+                "CREATE FUNCTION object() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no'; END $$; \
+                 CREATE CONSTRAINT TRIGGER objection AFTER INSERT OR UPDATE ON users DEFERRABLE INITIALLY DEFERRED \
+                 FOR EACH ROW EXECUTE FUNCTION object();",
+            )
+            .await;
+        }
+        // They have no constraint of this kind.
+        TestEngine::MySql | TestEngine::MariaDb => return,
+    }
+    let users = users_of(db.database());
+    for _ in 0..15 {
+        let refused = users.create_many(batch(&["ann", "bob"])).await.unwrap_err();
+        assert!(matches!(refused, UserError::Internal(_)), "{refused:?}");
+        settled(db.database()).await;
+        assert_eq!(count(&db).await, 0);
+    }
+    let triggers = match db.engine() {
+        TestEngine::Sqlite => "DROP TRIGGER audit_insert",
+        _ => "ALTER TABLE users DISABLE TRIGGER objection",
+    };
+    db.execute(triggers).await;
+    let ann = users.create(new_user("Ann", "ann@example.com")).await.unwrap();
+    if db.engine() == TestEngine::Postgres {
+        db.execute("ALTER TABLE users ENABLE TRIGGER objection").await;
+    }
+    let refused = users.update(ann.id, rename("Anna")).await.unwrap_err();
+    assert!(matches!(refused, UserError::Internal(_)), "{refused:?}");
+    settled(db.database()).await;
+    assert_eq!(stored(&db, ann.id).await.unwrap(), ann);
+}
+
+/// The server ends the session of the use case while it waits, as an operator or a failover would.
+pub(crate) async fn a_use_case_whose_connection_breaks_leaves_nothing_behind(db: TestDatabase) {
+    if db.engine() == TestEngine::Sqlite {
+        // There is no connection to break.
+        return;
+    }
+    let users = users_of(db.database());
+    let ann = users.create(new_user("Ann", "ann@example.com")).await.unwrap();
+    let holder = db.database().begin().await.unwrap();
+    UserRepository::new(&holder).delete(ann.id).await.unwrap();
+    let update = tokio::spawn({
+        let users = users.clone();
+        async move { users.update(ann.id, rename("Anna")).await }
+    });
+    let waiting = match db.engine() {
+        TestEngine::Postgres => {
+            "SELECT CAST(pid AS TEXT) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        }
+        _ => {
+            "SELECT CAST(id AS CHAR) FROM information_schema.processlist \
+             WHERE db = DATABASE() AND info LIKE 'UPDATE `users`%'"
+        }
+    };
+    eventually("the update waits for the row", || async {
+        !db.query(db.database().writer(), waiting).await.is_empty()
+    })
+    .await;
+    let sessions = db.query(db.database().writer(), waiting).await.concat();
+    let kill = match db.engine() {
+        TestEngine::Postgres => format!("SELECT pg_terminate_backend({})", sessions[0]),
+        _ => format!("KILL {}", sessions[0]),
+    };
+    db.execute(&kill).await;
+    let refused = update.await.unwrap().unwrap_err();
+    assert!(matches!(refused, UserError::DatabaseUnavailable(_)), "{refused:?}");
+    holder.rollback().await.unwrap();
+    assert_eq!(stored(&db, ann.id).await.unwrap(), ann);
+    assert_all_connections_work(&db).await;
+}
+
+pub(crate) async fn an_update_that_is_given_up_while_it_waits_is_undone(db: TestDatabase) {
+    let users = users_of(db.database());
+    let ann = users.create(new_user("Ann", "ann@example.com")).await.unwrap();
+    // More often than the pool has connections: none may be lost.
+    for _ in 0..15 {
+        let holder = db.database().begin().await.unwrap();
+        UserRepository::new(&holder).delete(ann.id).await.unwrap();
+        let given_up = timeout(Duration::from_millis(60), users.update(ann.id, rename("Anna"))).await;
+        assert!(given_up.is_err(), "it did not wait for the row: {given_up:?}");
+        holder.rollback().await.unwrap();
+        settled(db.database()).await;
+        assert_eq!(stored(&db, ann.id).await.unwrap(), ann);
+    }
+    assert_all_connections_work(&db).await;
+    assert_eq!(users.update(ann.id, rename("Anna")).await.unwrap().version, 2);
+}
+
+pub(crate) async fn a_batch_that_is_given_up_at_any_point_is_never_there_in_part(db: TestDatabase) {
+    const USERS: usize = 40;
+    const STEPS: u32 = 60;
+    const COMPLETED: u32 = 5;
+    let users = users_of(db.database());
+    let some = |attempt: u32| {
+        let new = (0..USERS).map(|number| new_user("Ann", &format!("ann{attempt}-{number}@example.com")));
+        UserBatch::new(new.collect()).unwrap()
+    };
+    let mut fastest = Duration::MAX;
+    for attempt in 0..COMPLETED {
+        let start = Instant::now();
+        users.create_many(some(STEPS + attempt)).await.unwrap();
+        fastest = fastest.min(start.elapsed());
+    }
+    let (mut completed, mut given_up) = (COMPLETED, 0);
+    for attempt in 0..STEPS {
+        let patience = fastest * attempt / STEPS;
+        match give_up_after(patience, users.create_many(some(attempt))).await {
+            Some(created) => {
+                assert_eq!(created.unwrap().len(), USERS);
+                completed += 1;
+            }
+            None => given_up += 1,
+        }
+        assert_eq!(count(&db).await % USERS as u64, 0, "after {patience:?}");
+    }
+    assert!(given_up >= 10, "{given_up} were given up");
+    assert_all_connections_work(&db).await;
+    let (batches, rest) = (count(&db).await / USERS as u64, count(&db).await % USERS as u64);
+    // A COMMIT that was on its way may have arrived.
+    assert!(
+        rest == 0 && batches >= u64::from(completed),
+        "{completed} completed, {batches} are there"
+    );
+}
+
+/// What `work` ends with, or nothing when it is dropped first. Timers know milliseconds only, this one looks at the clock
+/// all the time.
+async fn give_up_after<T>(patience: Duration, work: impl Future<Output = T>) -> Option<T> {
+    let (start, mut work) = (Instant::now(), pin!(work));
+    poll_fn(|context| match work.as_mut().poll(context) {
+        Poll::Ready(outcome) => Poll::Ready(Some(outcome)),
+        Poll::Pending if start.elapsed() >= patience => Poll::Ready(None),
+        Poll::Pending => {
+            context.waker().wake_by_ref();
+            Poll::Pending
+        }
+    })
+    .await
+}
+
+/// As many transactions as the pool has connections, each of which must hold what is written through it.
+async fn assert_all_connections_work(db: &TestDatabase) {
+    settled(db.database()).await;
+    let before = count(db).await;
+    let connections = match db.engine() {
+        TestEngine::Sqlite => 1,
+        _ => db.options().max_connections,
+    };
+    let mut open = Vec::new();
+    for number in 0..connections {
+        let transaction = db.database().begin().await.unwrap();
+        UserRepository::new(&transaction)
+            .insert(
+                new_user("Probe", &format!("probe{number}@example.com")),
+                domain::Timestamp::now(),
+            )
+            .await
+            .unwrap();
+        open.push(transaction);
+    }
+    for transaction in open {
+        transaction.commit().await.unwrap();
+    }
+    assert_eq!(count(db).await, before + u64::from(connections));
+    let sql = "DELETE FROM users WHERE name = 'Probe'";
+    db.execute(sql).await;
+}
