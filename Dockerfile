@@ -14,6 +14,10 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
 
 FROM debian:bookworm-slim
 COPY --from=build /out/async-starter /usr/local/bin/async-starter
+# Where the embedded database goes unless DATABASE_URL names another.
+RUN install --directory --owner=10001 --group=10001 /data
+WORKDIR /data
+VOLUME /data
 # A number, not a name: Kubernetes can then see that it is not root.
 USER 10001:10001
 # In a container the loopback address would be reachable by nobody.

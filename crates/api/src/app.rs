@@ -1,17 +1,18 @@
 //! The whole application, as the server runs it and as tests do.
 
 use actix_web::{
-    App, Error,
+    App, Error, HttpResponse,
     body::BoxBody,
     dev::{ServiceFactory, ServiceRequest, ServiceResponse},
     middleware::from_fn,
-    web::Data,
+    web::{self, Data},
 };
 use utoipa_actix_web::AppExt;
 
 use crate::{
     AppState, docs, health,
     middleware::{edge, gate},
+    problem::Problem,
     users,
 };
 
@@ -29,6 +30,8 @@ pub fn build_app(
         .configure(health::configure)
         .into_app()
         .configure(|config| docs::configure(config, with_docs))
+        // The gate stops unknown paths. What it knows and the router does not, such as an escaped slash, ends here.
+        .default_service(web::to(async || Err::<HttpResponse, _>(Problem::no_such_path())))
         .wrap(from_fn(gate))
         // The last is the outermost.
         .wrap(from_fn(edge))

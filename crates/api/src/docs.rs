@@ -9,10 +9,7 @@ use actix_web::{
 };
 use utoipa_swagger_ui::{Config, SwaggerFile};
 
-use crate::{
-    AppState,
-    problem::{Code, Problem},
-};
+use crate::{AppState, problem::Problem};
 
 /// The settings of Swagger UI, made once.
 #[derive(Clone)]
@@ -69,7 +66,7 @@ async fn docs_file(config: Data<SwaggerConfig>, path: web::Path<String>) -> Resu
 fn file(config: &SwaggerConfig, path: &str) -> Result<SwaggerFile<'static>, Problem> {
     match utoipa_swagger_ui::serve(path, config.0.clone()) {
         Ok(Some(file)) => Ok(file),
-        Ok(None) => Err(Problem::new(Code::NotFound, "No such path")),
+        Ok(None) => Err(Problem::no_such_path()),
         Err(error) => Err(Problem::internal(error.to_string())),
     }
 }

@@ -12,7 +12,6 @@ use actix_web::{
     http::header::{CONTENT_ENCODING, CONTENT_TYPE},
     web::{Bytes, BytesMut},
 };
-use domain::UserId;
 use futures_util::StreamExt;
 use tokio::time::timeout;
 use validator::{Validate, ValidationErrors, ValidationErrorsKind};
@@ -20,10 +19,12 @@ use validator::{Validate, ValidationErrors, ValidationErrorsKind};
 use crate::{
     AppState,
     json::{ObjectReader, parse_object},
-    problem::{Code, Fault, Problem},
+    problem::{Code, Fault, FaultCode, Problem},
     query::QueryReader,
-    users::rules,
 };
+
+/// The most memory that is set aside for a body because of what a client announces.
+const MAX_RESERVED_BYTES: usize = 64 * 1024;
 
 /// The validated input of an operation: what its path, query and body say.
 #[derive(Debug)]
@@ -78,6 +79,9 @@ pub(crate) fn read_json<F: JsonForm>(body: &Bytes, faults: &mut Vec<Fault>) -> R
     if faults.is_empty() { form.into_value() } else { Ok(None) }
 }
 
+/// The parameter by which an error of a rule says that it is about another place than the one it is noted at.
+pub(crate) const ELSEWHERE: &str = "elsewhere";
+
 /// Turns what `validator` found into faults. Its errors also carry the value that was typed, which stays behind.
 fn add_faults(pointer: &str, errors: &ValidationErrors, faults: &mut Vec<Fault>) {
     for (member, kind) in errors.errors() {
@@ -86,8 +90,9 @@ fn add_faults(pointer: &str, errors: &ValidationErrors, faults: &mut Vec<Fault>)
             ValidationErrorsKind::Field(errors) => {
                 let fault = |error: &validator::ValidationError| {
                     let message = error.message.clone().unwrap_or_else(|| "is not valid".into());
-                    let elsewhere = error.params.get(rules::POINTER).and_then(|pointer| pointer.as_str());
-                    Fault::new(elsewhere.unwrap_or(&pointer), rules::fault_code(&error.code), message)
+                    let elsewhere = error.params.get(ELSEWHERE).and_then(|pointer| pointer.as_str());
+                    let code = FaultCode::parse(&error.code).unwrap_or(FaultCode::Format);
+                    Fault::new(elsewhere.unwrap_or(&pointer), code, message)
                 };
                 faults.extend(errors.iter().map(fault));
             }
@@ -104,15 +109,6 @@ fn add_faults(pointer: &str, errors: &ValidationErrors, faults: &mut Vec<Fault>)
 impl FromPath for () {
     fn read(_: &HttpRequest, _: &mut Vec<Fault>) -> Option<Self> {
         Some(())
-    }
-}
-
-impl FromPath for UserId {
-    fn read(request: &HttpRequest, faults: &mut Vec<Fault>) -> Option<Self> {
-        let parsed = Self::parse(request.match_info().query("id"));
-        parsed
-            .map_err(|violation| faults.push(Fault::violation("path/id", violation)))
-            .ok()
     }
 }
 
@@ -209,7 +205,7 @@ async fn read_body(request: &HttpRequest, mut payload: Payload, state: &AppState
     if announced.is_some_and(|bytes| bytes > limit) {
         return Err(too_large());
     }
-    let mut body = BytesMut::with_capacity(announced.unwrap_or_default());
+    let mut body = BytesMut::with_capacity(announced.unwrap_or_default().min(MAX_RESERVED_BYTES));
     loop {
         match timeout(options.client_timeout, payload.next()).await {
             Err(_) => return Err(Problem::new(Code::RequestTimeout, "The body did not arrive in time")),

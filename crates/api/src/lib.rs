@@ -25,5 +25,5 @@ mod users;
 pub use app::build_app;
 pub use lifecycle::Lifecycle;
 pub use openapi::document as openapi_document;
-pub use problem::{Code, Fault, FaultCode, Problem};
+pub use problem::{Code, Fault, FaultCode, Problem, error_chain};
 pub use state::{ApiOptions, AppState};

@@ -65,6 +65,8 @@ fn close_schemas(document: &mut Document) {
             && CLOSED_SCHEMAS.contains(&name.as_str())
         {
             object.additional_properties = Some(Box::new(AdditionalProperties::FreeForm(false)));
+            // Every member of a patch may be absent, but not all of them.
+            object.min_properties = (name == "UpdateUser").then_some(1);
         }
     }
 }

@@ -158,6 +158,41 @@ pub enum FaultCode {
     Taken,
 }
 
+impl FaultCode {
+    const ALL: [Self; 9] = [
+        Self::Required,
+        Self::Type,
+        Self::Length,
+        Self::Format,
+        Self::ControlCharacter,
+        Self::UnknownField,
+        Self::DuplicateField,
+        Self::Range,
+        Self::Taken,
+    ];
+
+    /// The code as it appears in a body.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Required => "required",
+            Self::Type => "type",
+            Self::Length => "length",
+            Self::Format => "format",
+            Self::ControlCharacter => "control_character",
+            Self::UnknownField => "unknown_field",
+            Self::DuplicateField => "duplicate_field",
+            Self::Range => "range",
+            Self::Taken => "taken",
+        }
+    }
+
+    /// The code that is written like this.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|code| code.as_str() == text)
+    }
+}
+
 impl From<Rule> for FaultCode {
     fn from(rule: Rule) -> Self {
         match rule {
@@ -236,6 +271,11 @@ impl Problem {
         Self::new(Code::ValidationFailed, detail).with_faults(faults)
     }
 
+    /// A 404 for a path.
+    pub(crate) fn no_such_path() -> Self {
+        Self::new(Code::NotFound, "No such path")
+    }
+
     /// A 500. The caller learns nothing but the request id.
     pub(crate) fn internal(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         let detail = "The service has a defect. Report the request id to its operators.";
@@ -261,7 +301,10 @@ impl Problem {
     }
 
     pub(crate) fn deadline_exceeded() -> Self {
-        Self::new(Code::DeadlineExceeded, "The request took too long and was abandoned.")
+        Self::new(
+            Code::DeadlineExceeded,
+            "The request took too long and was given up. A create may have taken effect all the same.",
+        )
     }
 
     /// Adds a header to the answer.
@@ -387,4 +430,20 @@ impl From<UserError> for Problem {
             UserError::Internal(_) => Self::internal(error),
         }
     }
+}
+
+/// An error and everything that brought it about, on one line. Some libraries repeat their cause in their own text; here it
+/// is said once.
+#[must_use]
+pub fn error_chain(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        let cause = error.to_string();
+        if !text.ends_with(&cause) {
+            text = format!("{text}: {cause}");
+        }
+        source = error.source();
+    }
+    text
 }

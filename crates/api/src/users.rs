@@ -3,10 +3,14 @@
 mod dto;
 mod handlers;
 mod query;
-pub(crate) mod rules;
+mod rules;
 mod schemas;
 
+use actix_web::HttpRequest;
+use domain::UserId;
 use utoipa_actix_web::{scope, service_config::ServiceConfig};
+
+use crate::{extract::FromPath, problem::Fault};
 
 /// Registers the operations of this module.
 pub(crate) fn configure(config: &mut ServiceConfig<'_>) {
@@ -19,4 +23,13 @@ pub(crate) fn configure(config: &mut ServiceConfig<'_>) {
         .service(handlers::update_user)
         .service(handlers::delete_user);
     config.service(users);
+}
+
+impl FromPath for UserId {
+    fn read(request: &HttpRequest, faults: &mut Vec<Fault>) -> Option<Self> {
+        let parsed = Self::parse(request.match_info().query("id"));
+        parsed
+            .map_err(|violation| faults.push(Fault::violation("path/id", violation)))
+            .ok()
+    }
 }

@@ -68,6 +68,8 @@ impl DatabaseOptions {
             min_connections: 0,
             max_connections: 2,
             statement_timeout: None,
+            // Migrations and bulk loads are slow by nature.
+            slow_statement_threshold: Duration::from_hours(1),
             ..self.clone()
         }
     }

@@ -18,6 +18,8 @@ pub struct Database {
     writer: Connection,
     /// Absent where reads go to the writer's pool.
     reader: Option<Connection>,
+    /// One connection that no request uses.
+    probe: Connection,
 }
 
 /// How busy a pool is.
@@ -46,6 +48,7 @@ impl Database {
             engine,
             options: options.clone(),
             writer: Connection(pools.writer),
+            probe: Connection(pools.probe),
             reader,
         })
     }
@@ -71,6 +74,11 @@ impl Database {
     #[must_use]
     pub fn engine(&self) -> Engine {
         self.engine
+    }
+
+    /// Where to ask for health: a connection that does not queue behind requests.
+    pub(crate) fn probe(&self) -> &Connection {
+        &self.probe
     }
 
     /// The options it was opened with.
@@ -124,7 +132,7 @@ impl Database {
     /// # Errors
     /// [`PersistenceError::NoAnswer`] when the time is over, else why the database could not be asked.
     pub async fn ping(&self, patience: Duration) -> Result<(), PersistenceError> {
-        let ping = self.reader().0.execute_unprepared("SELECT 1");
+        let ping = self.probe.0.execute_unprepared("SELECT 1");
         match timeout(patience, ping).await {
             Ok(answer) => answer.map(|_| ()).map_err(PersistenceError::from),
             Err(_) => Err(PersistenceError::NoAnswer(patience)),
@@ -146,8 +154,13 @@ impl Database {
     /// # Errors
     /// When a connection cannot be closed in an orderly way; it is closed all the same.
     pub async fn close(&self) -> Result<(), PersistenceError> {
-        let reader = self.reader().0.close_by_ref().await;
+        let probe = self.probe.0.close_by_ref().await;
+        let reader = match &self.reader {
+            Some(reader) => reader.0.close_by_ref().await,
+            None => Ok(()),
+        };
+        let last = engine::before_close(&self.writer.0).await;
         let writer = self.writer.0.close_by_ref().await;
-        Ok(writer.and(reader)?)
+        Ok(writer.and(last).and(reader).and(probe)?)
     }
 }

@@ -19,7 +19,7 @@ mod migration_lock;
 mod returning;
 mod schema;
 
-pub(crate) use connect::{begin, is_in_memory, open, try_connection};
+pub(crate) use connect::{before_close, begin, is_in_memory, open, try_connection};
 pub(crate) use errors::classify;
 pub(crate) use migration_lock::{LockedConnection, with_migration_lock};
 pub(crate) use returning::{insert_many_returning, update_returning};

@@ -18,9 +18,20 @@ pub enum PersistenceError {
     #[error("the transaction was in conflict with another; run it again")]
     TransactionConflict(#[source] DbErr),
     /// No connection could be had in time, or it broke: the database is down, unreachable or out of connections.
-    #[error("the database is unavailable; check that it runs and that DATABASE_URL leads to it")]
+    #[error(
+        "no connection to the database could be had; check that it runs, that DATABASE_URL leads to it, and that \
+         DB_POOL_MAX_SIZE is enough"
+    )]
     Unavailable(#[source] DbErr),
-    /// The same, found out by a wait of ours that ended.
+    /// The file of a SQLite database cannot be opened or made.
+    #[error("cannot open the SQLite database {file}; check the path and who may write there")]
+    SqliteFile {
+        /// The path as configured.
+        file: String,
+        /// Why.
+        source: Box<sea_orm::sqlx::Error>,
+    },
+    /// No answer came while we waited.
     #[error("the database did not answer within {0:?}")]
     NoAnswer(std::time::Duration),
     /// The database session ended the statement because it ran longer than `DB_STATEMENT_TIMEOUT`.

@@ -6,7 +6,7 @@
 
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, Schema};
 use sea_orm_migration::{
-    MigrationName, MigrationStatus as SeaOrmStatus, MigrationTrait, MigratorTrait, SchemaManager, seaql_migrations,
+    IntoSchemaManagerConnection, MigrationName, MigrationTrait, MigratorTrait, SchemaManager, seaql_migrations,
 };
 
 use crate::{
@@ -20,6 +20,9 @@ mod m20261123_000002_index_users_by_creation;
 
 /// The name of the step that creates the table of users.
 pub const CREATE_USERS: &str = "m20261123_000001_create_users";
+
+/// The table in which the steps are recorded.
+const BOOKKEEPING: &str = "seaql_migrations";
 
 const STEPS: [Step; 2] = [
     Step {
@@ -89,6 +92,16 @@ pub struct MigrationStatus {
     pub name: String,
     /// Whether it has been applied.
     pub applied: bool,
+    /// Whether this program knows it. A newer release may have migrated already: its steps are applied and unknown.
+    pub known: bool,
+}
+
+impl MigrationStatus {
+    /// Whether the step is still to be applied.
+    #[must_use]
+    pub fn is_pending(&self) -> bool {
+        !self.applied
+    }
 }
 
 /// The migrations of one database. Everything that changes it happens under a lock that other processes respect.
@@ -102,14 +115,21 @@ impl<'a> Migrations<'a> {
         Self(database)
     }
 
-    /// Applies up to `limit` pending steps, all without a limit, and returns their names.
+    /// Applies up to `limit` pending steps, all without a limit, and returns their names. With nothing pending it changes
+    /// nothing, even when a newer release has applied steps that this program does not know.
     ///
     /// # Errors
     /// When the lock is held for too long or the database refuses; on MySQL the steps before the refused one are kept, on
     /// the other engines none is.
     pub async fn up(&self, limit: Option<u32>) -> Result<Vec<String>, PersistenceError> {
-        self.change(async |connection| Migrator::up(connection.executor(), limit).await)
-            .await
+        let work = async |connection: LockedConnection<'_>| {
+            let recorded = recorded(connection.executor()).await?;
+            if steps(&recorded).any(|step| step.is_pending()) {
+                Migrator::up(connection.executor(), limit).await?;
+            }
+            Ok(())
+        };
+        self.change(work).await
     }
 
     /// Reverts the last `count` applied steps and returns their names.
@@ -131,17 +151,14 @@ impl<'a> Migrations<'a> {
         Ok(STEPS.iter().map(|step| step.name.to_owned()).collect())
     }
 
-    /// All steps, in order. Reads only: a database without bookkeeping has none applied.
+    /// All steps, in order, and then those that this program does not know. Reads only: a database without bookkeeping has
+    /// none applied.
     ///
     /// # Errors
-    /// When the database cannot be asked, or records a step that this program does not know.
+    /// When the database cannot be asked.
     pub async fn status(&self) -> Result<Vec<MigrationStatus>, PersistenceError> {
-        let steps = Migrator::get_migration_with_status_read_only(&self.0.reader().0).await?;
-        let status = |step: &sea_orm_migration::Migration| MigrationStatus {
-            name: step.name().to_owned(),
-            applied: step.status() == SeaOrmStatus::Applied,
-        };
-        Ok(steps.iter().map(status).collect())
+        let recorded = recorded(&self.0.probe().0).await?;
+        Ok(steps(&recorded).collect())
     }
 
     /// Whether any step is pending.
@@ -149,7 +166,7 @@ impl<'a> Migrations<'a> {
     /// # Errors
     /// As for [`status`](Self::status).
     pub async fn any_pending(&self) -> Result<bool, PersistenceError> {
-        Ok(self.status().await?.iter().any(|step| !step.applied))
+        Ok(self.status().await?.iter().any(MigrationStatus::is_pending))
     }
 
     /// Runs `work` under the lock and returns the names of the steps whose status it changed.
@@ -158,9 +175,9 @@ impl<'a> Migrations<'a> {
         work: impl AsyncFnOnce(LockedConnection<'_>) -> Result<(), DbErr>,
     ) -> Result<Vec<String>, PersistenceError> {
         engine::with_migration_lock(&self.0.writer().0, async |connection| {
-            let before = applied(connection).await?;
+            let before = recorded(connection.executor()).await?;
             work(connection).await?;
-            let after = applied(connection).await?;
+            let after = recorded(connection.executor()).await?;
             Ok(STEPS
                 .iter()
                 .map(|step| step.name.to_owned())
@@ -171,9 +188,31 @@ impl<'a> Migrations<'a> {
     }
 }
 
-async fn applied(connection: LockedConnection<'_>) -> Result<Vec<String>, DbErr> {
-    let steps = Migrator::get_applied_migrations(&connection.executor()).await?;
-    Ok(steps.iter().map(|step| step.name().to_owned()).collect())
+/// The names of the steps that the database records as applied.
+async fn recorded<'c>(connection: impl IntoSchemaManagerConnection<'c>) -> Result<Vec<String>, DbErr> {
+    let manager = SchemaManager::new(connection);
+    if !manager.has_table(BOOKKEEPING).await? {
+        return Ok(Vec::new());
+    }
+    let rows = Migrator::get_migration_models(manager.get_connection()).await?;
+    Ok(rows.into_iter().map(|row| row.version).collect())
+}
+
+/// Our steps with their status, and then the recorded ones that are not ours.
+fn steps(recorded: &[String]) -> impl Iterator<Item = MigrationStatus> {
+    let known = STEPS.iter().map(|step| MigrationStatus {
+        name: step.name.to_owned(),
+        applied: recorded.iter().any(|name| name == step.name),
+        known: true,
+    });
+    let unknown = recorded
+        .iter()
+        .filter(|name| STEPS.iter().all(|step| step.name != **name));
+    known.chain(unknown.map(|name| MigrationStatus {
+        name: name.clone(),
+        applied: true,
+        known: false,
+    }))
 }
 
 /// The SQL that brings an empty MySQL or MariaDB database to the present schema: tables, bookkeeping and sample users.

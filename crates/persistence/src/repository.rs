@@ -15,8 +15,9 @@ use crate::{Executor, PersistenceError, engine, entity::user};
 
 /// Users over any pool or transaction.
 ///
-/// Every method is one use of the database. Dropping its future abandons the statement: on a pool it may or may not have
-/// taken effect, in a transaction it is rolled back with the rest.
+/// Every method is one use of the database. Let its future run to the end: the MySQL driver (sqlx 0.9) loses track of a
+/// statement that is cut off while the server prepares it, and with it the connection. Dropping a transaction between two
+/// statements is safe.
 #[derive(Debug)]
 pub struct UserRepository<'a, E: Executor>(&'a E);
 

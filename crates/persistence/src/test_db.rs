@@ -22,6 +22,7 @@
 //! A function that is missing from the list is dead code, which the compiler reports: no test is forgotten.
 #![expect(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::panic,
     reason = "a test that cannot be set up has failed"
 )]
@@ -50,6 +51,9 @@ const PREFIX: &str = "async_starter_test";
 
 /// A database older than this was left behind by a run that was killed, and is dropped.
 const LEFTOVER_AGE_SECONDS: u64 = 3600;
+
+/// How long a pool may take to get its connections back at the end of a test.
+const CLOSE_PATIENCE: Duration = Duration::from_secs(30);
 
 /// A database server that tests run on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -235,7 +239,10 @@ impl TestDatabase {
     }
 
     async fn remove(self) {
-        self.0.database.close().await.unwrap();
+        let closed = tokio::time::timeout(CLOSE_PATIENCE, self.0.database.close()).await;
+        closed
+            .expect("the pool still waits for a connection: one was lost")
+            .unwrap();
         if let Some((server_url, name)) = &self.0.server {
             let force = if self.0.engine == TestEngine::Postgres {
                 " WITH (FORCE)"

@@ -23,15 +23,25 @@ pub(crate) struct Cli {
     /// debug, info, warn, error or a filter such as info,sqlx=debug
     #[arg(long, global = true, value_name = "LEVEL")]
     log_level: Option<String>,
+    /// The address to listen on
+    #[arg(long, global = true)]
+    host: Option<String>,
+    /// The port to listen on; 0 takes any
+    #[arg(long, global = true)]
+    port: Option<String>,
+    /// Threads that serve HTTP
+    #[arg(long, global = true, value_name = "COUNT")]
+    workers: Option<String>,
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
 }
 
 /// What to do.
-#[derive(Debug, Subcommand)]
+#[derive(Debug, Default, Subcommand)]
 pub(crate) enum Command {
     /// Serve HTTP until told to stop (the default)
-    Serve(ServeArguments),
+    #[default]
+    Serve,
     /// Bring the schema up to date, or back, or tell how it stands
     #[command(subcommand)]
     Migrate(MigrateCommand),
@@ -50,26 +60,6 @@ pub(crate) enum Command {
     },
     /// Ask the running server whether it is ready; exit code 0 if so, 1 if not
     Healthcheck,
-}
-
-impl Default for Command {
-    fn default() -> Self {
-        Self::Serve(ServeArguments::default())
-    }
-}
-
-/// Flags of `serve`.
-#[derive(Debug, Default, Args)]
-pub(crate) struct ServeArguments {
-    /// The address to listen on
-    #[arg(long)]
-    host: Option<String>,
-    /// The port to listen on; 0 takes any
-    #[arg(long)]
-    port: Option<String>,
-    /// Threads that serve HTTP
-    #[arg(long, value_name = "COUNT")]
-    workers: Option<String>,
 }
 
 /// What to do with the schema.
@@ -116,18 +106,14 @@ pub(crate) struct SeedArguments {
 impl Cli {
     /// The settings that flags give, under the names of their variables.
     pub(crate) fn flags(&self) -> Vec<(String, String)> {
-        let mut flags = vec![
+        let flags = [
             ("DATABASE_URL", &self.database_url),
             ("ENVIRONMENT", &self.environment),
             ("LOG_LEVEL", &self.log_level),
+            ("HOST", &self.host),
+            ("PORT", &self.port),
+            ("WORKERS", &self.workers),
         ];
-        if let Some(Command::Serve(serve)) = &self.command {
-            flags.extend([
-                ("HOST", &serve.host),
-                ("PORT", &serve.port),
-                ("WORKERS", &serve.workers),
-            ]);
-        }
         let given = flags
             .into_iter()
             .filter_map(|(name, value)| Some((name.to_owned(), value.clone()?)));

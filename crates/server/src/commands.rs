@@ -48,7 +48,7 @@ async fn run_migration(config: &Config, database: &Database, command: MigrateCom
             } else {
                 status_table(&steps)
             })?;
-            let any_pending = steps.iter().any(|step| !step.applied);
+            let any_pending = steps.iter().any(MigrationStatus::is_pending);
             Ok(if any_pending {
                 ExitCode::FAILURE
             } else {
@@ -68,19 +68,21 @@ fn report(what: &str, steps: &[String]) -> anyhow::Result<ExitCode> {
 }
 
 fn status_table(steps: &[MigrationStatus]) -> String {
-    let line = |step: &MigrationStatus| {
-        format!(
-            "{:<8} {}\n",
-            if step.applied { "applied" } else { "pending" },
-            step.name
-        )
-    };
-    steps.iter().map(line).collect()
+    let lines: Vec<_> = steps
+        .iter()
+        .map(|step| match (step.applied, step.known) {
+            (false, _) => format!("pending  {}", step.name),
+            (true, true) => format!("applied  {}", step.name),
+            (true, false) => format!("applied  {} (by a newer release)", step.name),
+        })
+        .collect();
+    lines.join("\n")
 }
 
 fn status_json(steps: &[MigrationStatus]) -> serde_json::Result<String> {
-    let step = |step: &MigrationStatus| serde_json::json!({"name": step.name, "applied": step.applied});
-    let pending = steps.iter().filter(|step| !step.applied).count();
+    let step =
+        |step: &MigrationStatus| serde_json::json!({"name": step.name, "applied": step.applied, "known": step.known});
+    let pending = steps.iter().filter(|step| step.is_pending()).count();
     let migrations: Vec<_> = steps.iter().map(step).collect();
     serde_json::to_string_pretty(&serde_json::json!({"pending": pending, "migrations": migrations}))
 }
@@ -98,6 +100,9 @@ pub(crate) async fn seed(config: &Config, arguments: SeedArguments) -> anyhow::R
 }
 
 async fn run_seed(database: &Database, arguments: SeedArguments) -> anyhow::Result<ExitCode> {
+    if Migrations::new(database).any_pending().await? {
+        bail!("the database lacks steps of the schema; run `async-starter migrate up` first");
+    }
     if arguments.truncate {
         truncate(database).await?;
     }
@@ -143,10 +148,12 @@ pub(crate) async fn healthcheck(config: &Config) -> anyhow::Result<ExitCode> {
         "::" => "::1",
         host => host,
     };
-    let status = timeout(HEALTHCHECK_PATIENCE, ask(host, config.http.port))
+    let answer = timeout(HEALTHCHECK_PATIENCE, ask(host, config.http.port))
         .await
         .context("no answer in time")??;
-    print(&status)?;
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
+    let status = head.lines().next().unwrap_or_default();
+    print(&format!("{status}\n{body}"))?;
     Ok(if status.split(' ').nth(1) == Some("200") {
         ExitCode::SUCCESS
     } else {
@@ -154,7 +161,7 @@ pub(crate) async fn healthcheck(config: &Config) -> anyhow::Result<ExitCode> {
     })
 }
 
-/// The status line of the answer to a request for `/health/ready`.
+/// The answer to a request for `/health/ready`.
 async fn ask(host: &str, port: u16) -> anyhow::Result<String> {
     let mut stream = TcpStream::connect((host, port))
         .await
@@ -163,8 +170,7 @@ async fn ask(host: &str, port: u16) -> anyhow::Result<String> {
     stream.write_all(request.as_bytes()).await?;
     let mut answer = Vec::new();
     stream.take(64 * 1024).read_to_end(&mut answer).await?;
-    let answer = String::from_utf8_lossy(&answer);
-    Ok(answer.lines().next().unwrap_or_default().to_owned())
+    Ok(String::from_utf8_lossy(&answer).into_owned())
 }
 
 /// The database for work that outlasts a request.

@@ -14,7 +14,7 @@ use std::{env, io::Write, process::ExitCode};
 use clap::Parser;
 
 use cli::{Cli, Command};
-use config::{ConfigError, Loaded, Sources};
+use config::{ConfigError, Loaded, LogFormat, Sources};
 
 /// The exit code for a command line or a configuration that cannot be used.
 const EXIT_USAGE: u8 = 2;
@@ -35,7 +35,11 @@ fn main() -> ExitCode {
     match run(cli.command.unwrap_or_default(), &loaded) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("error: {}", chain(&error));
+            let reason = api::error_chain(error.as_ref());
+            match loaded.config.log.format {
+                LogFormat::Pretty => eprintln!("error: {reason}"),
+                LogFormat::Json => tracing::error!(reason, "failed"),
+            }
             ExitCode::FAILURE
         }
     }
@@ -60,7 +64,7 @@ fn run(command: Command, loaded: &Loaded) -> anyhow::Result<ExitCode> {
     let config = &loaded.config;
     runtime.block_on(async {
         match command {
-            Command::Serve(_) => startup::serve(config).await.map(|()| ExitCode::SUCCESS),
+            Command::Serve => startup::serve(config).await.map(|()| ExitCode::SUCCESS),
             Command::Migrate(command) => commands::migrate(config, command).await,
             Command::Seed(arguments) => commands::seed(config, arguments).await,
             Command::Openapi => print(&commands::openapi(config)?),
@@ -70,19 +74,6 @@ fn run(command: Command, loaded: &Loaded) -> anyhow::Result<ExitCode> {
             Command::Healthcheck => commands::healthcheck(config).await,
         }
     })
-}
-
-/// An error and what brought it about. Some libraries repeat their cause in their own text; here it is said once.
-fn chain(error: &anyhow::Error) -> String {
-    let mut text = String::new();
-    for cause in error.chain().map(ToString::to_string).filter(|cause| !cause.is_empty()) {
-        if text.is_empty() {
-            text = cause;
-        } else if !text.ends_with(&cause) {
-            text = format!("{text}: {cause}");
-        }
-    }
-    text
 }
 
 /// Prints text on standard output. A reader that has seen enough and closed the pipe is no failure.

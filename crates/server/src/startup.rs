@@ -1,6 +1,6 @@
 //! The composition root: the layers are put together here, started in order, and stopped in reverse.
 
-use std::{future::pending, net::SocketAddr, time::Duration};
+use std::{io::Write, net::SocketAddr, time::Duration};
 
 use actix_web::{HttpServer, http::KeepAlive};
 use anyhow::Context;
@@ -17,23 +17,27 @@ const CLOSE_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Serves HTTP until SIGTERM or Ctrl-C, then finishes what is in progress.
 pub(crate) async fn serve(config: &Config) -> anyhow::Result<()> {
+    // From the start: as the first process of a container the program would otherwise not hear SIGTERM at all.
+    let mut signals = Signals::listen()?;
     let database = Database::open(&database_options(&config.database))
         .await
         .context("cannot open the database")?;
-    if config.database.auto_migrate {
-        migrate(config, &database)
-            .await
-            .context("cannot bring the schema up to date")?;
+    tokio::select! {
+        prepared = prepare(config, &database) => prepared.context("cannot bring the schema up to date")?,
+        () = signals.next() => {
+            tracing::info!("stopped before it served");
+            return Ok(());
+        }
     }
     let lifecycle = Lifecycle::default();
-    let state = app_state(config, &database, lifecycle.clone())?;
+    let state = app_state(config, &database, lifecycle.clone()).await?;
     let http = &config.http;
     let server = HttpServer::new(move || api::build_app(state.clone()))
         .workers(http.workers)
         .keep_alive(keep_alive(http.keep_alive))
         .client_request_timeout(http.client_timeout)
-        .shutdown_timeout(http.shutdown_timeout.as_secs())
-        .shutdown_signal(shut_down(lifecycle, http.shutdown_drain))
+        .shutdown_timeout(whole_seconds(http.shutdown_timeout))
+        .shutdown_signal(shut_down(signals, lifecycle.clone(), http.shutdown_drain))
         .bind((http.host.as_str(), http.port))
         .with_context(|| {
             format!(
@@ -44,12 +48,33 @@ pub(crate) async fn serve(config: &Config) -> anyhow::Result<()> {
     announce(config, database.engine(), &server.addrs());
     server.run().await.context("the HTTP server failed")?;
 
+    let cut_off = lifecycle.requests_in_progress();
+    if cut_off > 0 {
+        tracing::warn!(
+            requests = cut_off,
+            "requests were cut off, because SHUTDOWN_TIMEOUT was over"
+        );
+    }
     match timeout(CLOSE_PATIENCE, database.close()).await {
         Ok(Ok(())) => tracing::info!("stopped"),
         Ok(Err(error)) => tracing::warn!(%error, "stopped; a database connection did not close in an orderly way"),
         Err(_) => tracing::warn!("stopped; the database did not take leave in time"),
     }
     Ok(())
+}
+
+/// Applies pending migrations where that is configured.
+async fn prepare(config: &Config, database: &Database) -> anyhow::Result<()> {
+    if config.database.auto_migrate {
+        migrate(config, database).await
+    } else {
+        Ok(())
+    }
+}
+
+/// Seconds as actix-web takes them, rounded up, since less than a second is not nothing.
+fn whole_seconds(duration: Duration) -> u64 {
+    duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
 }
 
 /// The options of the database that the configuration asks for.
@@ -66,7 +91,7 @@ pub(crate) fn database_options(config: &config::Database) -> DatabaseOptions {
     }
 }
 
-fn app_state(config: &Config, database: &Database, lifecycle: Lifecycle) -> anyhow::Result<AppState> {
+async fn app_state(config: &Config, database: &Database, lifecycle: Lifecycle) -> anyhow::Result<AppState> {
     let runtime = DatabaseRuntime::new(Handle::current());
     let options = ApiOptions {
         title: config.api.title.clone(),
@@ -82,6 +107,8 @@ fn app_state(config: &Config, database: &Database, lifecycle: Lifecycle) -> anyh
     };
     let users = UserService::new(database.clone(), runtime.clone());
     let health = HealthService::new(database.clone(), runtime);
+    // Says in the log, at once, that migrations are pending or that the database does not answer.
+    health.check().await;
     AppState::new(users, health, options, lifecycle).context("cannot write the OpenAPI document")
 }
 
@@ -120,8 +147,9 @@ fn keep_alive(duration: Duration) -> KeepAlive {
 
 /// Says where the service is to be found: to people in development, to logs everywhere.
 fn announce(config: &Config, engine: Engine, addresses: &[SocketAddr]) {
+    let version = env!("CARGO_PKG_VERSION");
     for address in addresses {
-        tracing::info!(%address, %engine, "listening");
+        tracing::info!(%address, %engine, version, environment = ?config.environment, workers = config.http.workers, "listening");
     }
     let (Environment::Development, Some(address)) = (config.environment, addresses.first()) else {
         return;
@@ -131,23 +159,27 @@ fn announce(config: &Config, engine: Engine, addresses: &[SocketAddr]) {
     } else {
         String::new()
     };
-    println!(
-        "\n  async-starter {} on {engine}\n{docs}\n  users    http://{address}/api/v1/users\n  health   http://{address}/health\n\n  Ctrl-C stops it.\n",
-        env!("CARGO_PKG_VERSION"),
+    let banner = format!(
+        "\n  async-starter {version} on {engine}\n{docs}\n  users    http://{address}/api/v1/users\n  health   \
+         http://{address}/health\n\n  Ctrl-C stops it.\n"
     );
+    // Nobody may be there to read it.
+    if let Err(error) = writeln!(std::io::stdout(), "{banner}") {
+        tracing::debug!(%error, "standard output cannot be written");
+    }
 }
 
-/// Completes when the listener is to close: after the first SIGTERM or Ctrl-C, and the time that load balancers get to
-/// notice that the instance is not ready any more. A second signal ends the process at once.
-async fn shut_down(lifecycle: Lifecycle, drain: Duration) {
-    termination_signal().await;
+/// Completes when the listener is to close: after the first signal, and the time that load balancers get to notice that the
+/// instance is not ready any more. A second signal ends the process at once.
+async fn shut_down(mut signals: Signals, lifecycle: Lifecycle, drain: Duration) {
+    signals.next().await;
     tracing::info!(
         drain_seconds = drain.as_secs_f64(),
         "shutting down; a second signal ends at once"
     );
     lifecycle.drain();
-    tokio::spawn(async {
-        termination_signal().await;
+    tokio::spawn(async move {
+        signals.next().await;
         tracing::warn!("ended by a second signal");
         std::process::exit(1);
     });
@@ -155,31 +187,49 @@ async fn shut_down(lifecycle: Lifecycle, drain: Duration) {
     lifecycle.close();
 }
 
-/// Waits for SIGTERM, as orchestrators send it, or for Ctrl-C.
-async fn termination_signal() {
-    #[cfg(unix)]
-    let terminated = async {
+/// SIGTERM, as orchestrators send it, and Ctrl-C.
+#[cfg(unix)]
+struct Signals {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Signals {
+    /// From here on these signals no longer end the process by themselves.
+    fn listen() -> anyhow::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
-        match signal(SignalKind::terminate()) {
-            Ok(mut signal) => {
-                signal.recv().await;
-            }
-            Err(error) => {
-                tracing::warn!(%error, "cannot listen for SIGTERM");
-                pending::<()>().await;
-            }
+        let listen = |kind| signal(kind).context("cannot listen for signals");
+        Ok(Self {
+            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+        })
+    }
+
+    /// Waits for the next of either.
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
         }
-    };
-    #[cfg(not(unix))]
-    let terminated = pending::<()>();
-    let interrupted = async {
+    }
+}
+
+/// Ctrl-C.
+#[cfg(not(unix))]
+struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    #[expect(clippy::unnecessary_wraps, reason = "listening can fail elsewhere")]
+    fn listen() -> anyhow::Result<Self> {
+        Ok(Self)
+    }
+
+    async fn next(&mut self) {
         if let Err(error) = tokio::signal::ctrl_c().await {
             tracing::warn!(%error, "cannot listen for Ctrl-C");
-            pending::<()>().await;
+            std::future::pending::<()>().await;
         }
-    };
-    tokio::select! {
-        () = terminated => {}
-        () = interrupted => {}
     }
 }

@@ -7,7 +7,9 @@ use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberI
 use crate::config::{Log, LogFormat};
 
 /// Libraries whose everyday messages say nothing to an operator. A filter that names them is stronger.
-const QUIET: &str = "actix_server=warn,sea_orm_migration=warn";
+///
+/// `actix_http` reports every request line that it cannot read as an error, which any port scan would be.
+const QUIET: &str = "actix_server=warn,actix_http=off,sea_orm_migration=warn,sqlx::postgres::notice=warn";
 
 /// Starts logging. Standard output stays free for what a command prints.
 pub(crate) fn init(log: &Log) {

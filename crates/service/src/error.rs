@@ -15,7 +15,7 @@ pub enum UserError {
     #[error("Email already exists")]
     EmailTaken,
     /// Users of a batch, by position from 0, have an address that another user has, or that stands earlier in the batch.
-    #[error("Email already exists: {} users of the batch", .0.len())]
+    #[error("Email already exists: {} in this batch", .0.len())]
     EmailsTaken(Vec<usize>),
     /// The database cannot be reached, answers too slowly or is too busy. The same request may succeed a little later.
     #[error("the database cannot serve the request now")]
@@ -33,6 +33,7 @@ impl From<PersistenceError> for UserError {
         match error {
             PersistenceError::EmailTaken => Self::EmailTaken,
             PersistenceError::TransactionConflict(_)
+            | PersistenceError::SqliteFile { .. }
             | PersistenceError::Unavailable(_)
             | PersistenceError::NoAnswer(_)
             | PersistenceError::StatementTimeout(_) => Self::DatabaseUnavailable(error),

@@ -31,6 +31,10 @@ pub struct Health {
 }
 
 impl Health {
+    const GOOD: Self = Self {
+        database_connected: true,
+        migrations_applied: true,
+    };
     const UNREACHABLE: Self = Self {
         database_connected: false,
         migrations_applied: false,
@@ -43,6 +47,7 @@ pub struct HealthService {
     database: Database,
     runtime: DatabaseRuntime,
     latest: Arc<Mutex<Option<Probe>>>,
+    reported: Arc<Mutex<Option<Health>>>,
 }
 
 /// A probe that is under way or has ended; everyone who asks within the interval waits for the same one.
@@ -68,12 +73,33 @@ impl HealthService {
             database,
             runtime,
             latest: Arc::default(),
+            reported: Arc::default(),
         }
     }
 
     /// The health as of at most half a second ago, within two seconds.
     pub async fn check(&self) -> Health {
-        self.current_probe().await
+        let health = self.current_probe().await;
+        self.report(health);
+        health
+    }
+
+    /// Logs a change of health, once. What it was at first is not a change unless it is bad.
+    fn report(&self, health: Health) {
+        let mut reported = self.reported.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = reported.replace(health).unwrap_or(Health::GOOD);
+        if before == health {
+            return;
+        }
+        let Health {
+            database_connected,
+            migrations_applied,
+        } = health;
+        if health == Health::GOOD {
+            tracing::info!("the database can be used again");
+        } else {
+            tracing::warn!(database_connected, migrations_applied, "the database cannot be used");
+        }
     }
 
     fn current_probe(&self) -> Shared<BoxFuture<'static, Health>> {

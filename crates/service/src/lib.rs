@@ -14,5 +14,5 @@ mod users;
 pub use error::UserError;
 pub use health::{Health, HealthService};
 pub use retry::{MAX_RETRIES, retry};
-pub use runtime::{DatabaseRuntime, RuntimeStopped};
+pub use runtime::{Caller, DatabaseRuntime, RuntimeStopped};
 pub use users::UserService;

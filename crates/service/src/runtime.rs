@@ -1,22 +1,67 @@
-//! Where database work runs.
+//! Where database work runs, and what becomes of it when nobody waits for it any more.
 //!
 //! A socket belongs to the runtime that opened it. actix-web gives every worker thread a runtime of its own while all
 //! share one pool, so a connection opened by worker A and borrowed by worker B would stall whenever A is busy. All
 //! database work runs on one multi-threaded runtime instead, and the workers wait for its results.
+//!
+//! Work is never cut off in the middle of a statement. The MySQL driver (sqlx 0.9) does not take note that it has sent a
+//! statement to be prepared, so a connection that is cut off there goes back to the pool with an answer underway that
+//! the next borrower would take for its own. Work that nobody waits for runs to its end, which the time-outs of the
+//! database session bound, and does not commit.
 
-use std::panic::resume_unwind;
+use std::{
+    panic::resume_unwind,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
+use persistence::{PersistenceError, Transaction};
 use tokio::runtime::Handle;
-use tokio_util::task::AbortOnDropHandle;
 
 /// The runtime that database sockets live on. Cloning shares it.
 #[derive(Clone, Debug)]
 pub struct DatabaseRuntime(Handle);
 
+/// Whoever asked for a piece of work, as the work sees them: still there, or gone.
+#[derive(Clone, Debug, Default)]
+pub struct Caller(Arc<AtomicBool>);
+
 /// The runtime ended before the work did, because the program is ending.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the service is shutting down")]
 pub struct RuntimeStopped;
+
+impl Caller {
+    /// Whether nobody waits for the work any more.
+    #[must_use]
+    pub fn is_gone(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Commits, unless the caller is gone: what somebody gave up on must not happen afterwards. Nobody is there then to see
+    /// that this succeeds all the same.
+    ///
+    /// # Errors
+    /// As for [`Transaction::commit`].
+    pub async fn commit(&self, transaction: Transaction) -> Result<(), PersistenceError> {
+        if self.is_gone() {
+            transaction.rollback().await
+        } else {
+            transaction.commit().await
+        }
+    }
+}
+
+/// Lives in the future that a caller holds, and tells the work when that is dropped.
+struct Presence(Caller);
+
+impl Drop for Presence {
+    fn drop(&mut self) {
+        self.0.0.store(true, Ordering::Relaxed);
+    }
+}
 
 impl DatabaseRuntime {
     /// Runs database work on the runtime behind `handle`.
@@ -25,10 +70,10 @@ impl DatabaseRuntime {
         Self(handle)
     }
 
-    /// Runs `work` to its end and returns what it returns.
+    /// Runs `work` to its end and returns what it returns. For work that may have its effect whether or not anybody waits:
+    /// a read, or a single statement that writes.
     ///
-    /// Dropping the returned future aborts `work` at its next `.await`: a transaction that it holds is dropped there, and
-    /// so rolled back. A task that merely went on would commit what its caller has given up on.
+    /// Dropping the returned future leaves `work` running.
     ///
     /// # Errors
     /// What `work` ends with, or [`RuntimeStopped`]. A panic of `work` goes on in the caller.
@@ -37,7 +82,24 @@ impl DatabaseRuntime {
         T: Send + 'static,
         E: From<RuntimeStopped> + Send + 'static,
     {
-        match AbortOnDropHandle::new(self.0.spawn(work)).await {
+        self.run_for_caller(|_| work).await
+    }
+
+    /// Runs `work` to its end and returns what it returns. For work with a transaction, which commits through its
+    /// [`Caller`].
+    ///
+    /// Dropping the returned future leaves `work` running, and tells it: the transaction is then rolled back.
+    ///
+    /// # Errors
+    /// What `work` ends with, or [`RuntimeStopped`]. A panic of `work` goes on in the caller.
+    pub async fn run_for_caller<T, E, Work>(&self, work: impl FnOnce(Caller) -> Work) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<RuntimeStopped> + Send + 'static,
+        Work: Future<Output = Result<T, E>> + Send + 'static,
+    {
+        let presence = Presence(Caller::default());
+        match self.0.spawn(work(presence.0.clone())).await {
             Ok(outcome) => outcome,
             Err(stopped) if stopped.is_panic() => resume_unwind(stopped.into_panic()),
             Err(_) => Err(RuntimeStopped.into()),

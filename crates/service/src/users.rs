@@ -8,12 +8,12 @@ use domain::{
 };
 use persistence::{Database, PersistenceError, UserRepository};
 
-use crate::{DatabaseRuntime, MAX_RETRIES, UserError, retry};
+use crate::{DatabaseRuntime, MAX_RETRIES, UserError, retry, runtime::Caller};
 
 /// The use cases around users. Cloning shares the database.
 ///
-/// Every method that ends with an error has left nothing behind. Dropping a future of theirs abandons the use case; a
-/// write that was on its way to the database may then have happened or not, and never happened by half.
+/// Every method that ends with an error has left nothing behind. A future of theirs that is dropped has no effect either,
+/// unless its COMMIT was on its way; [`create`](Self::create), a single statement, may then have happened all the same.
 #[derive(Clone, Debug)]
 pub struct UserService {
     database: Database,
@@ -46,12 +46,12 @@ impl UserService {
     /// [`UserError::EmailsTaken`] with every user of the batch whose address is not free.
     pub async fn create_many(&self, batch: UserBatch) -> Result<Vec<User>, UserError> {
         let database = self.database.clone();
-        let work = async move {
+        let work = |caller: Caller| async move {
             // Usually the batch is inserted at once. Only when the unique index objects are the conflicts looked up, and
             // when they are gone by then, their users deleted meanwhile, the batch is tried again.
             for _ in 0..=MAX_RETRIES {
                 if batch.conflicts(&[].into()).is_empty() {
-                    match retry(|| insert_all(&database, &batch)).await {
+                    match retry(|| insert_all(&database, &batch, &caller)).await {
                         Err(PersistenceError::EmailTaken) => {}
                         outcome => return Ok(outcome?),
                     }
@@ -64,7 +64,7 @@ impl UserService {
             // Users with these addresses come and go faster than we can look. Nobody is to blame; later it may work.
             Err(UserError::DatabaseUnavailable(PersistenceError::EmailTaken))
         };
-        self.runtime.run(work).await
+        self.runtime.run_for_caller(work).await
     }
 
     /// The user with this id.
@@ -91,6 +91,7 @@ impl UserService {
             let (offset, size) = (request.offset(), request.size);
             let found = repository.page(&filter, offset, one_more(size)).await?;
             let Slice { users, next } = slice(found, size);
+            // The count may see writes that the page did not: each answer is true, of two moments.
             // A page that is neither full nor empty shows the end of the list; only else it has to be counted.
             let seen = offset + users.len() as u64;
             let ends_here = next.is_none() && (seen > offset || offset == 0);
@@ -128,11 +129,11 @@ impl UserService {
     /// [`UserError::NotFound`], or [`UserError::EmailTaken`] when another user has the new address.
     pub async fn update(&self, id: UserId, changes: UserChanges) -> Result<User, UserError> {
         let database = self.database.clone();
-        let work = async move {
-            let updated = retry(|| update(&database, id, &changes)).await?;
+        let work = |caller: Caller| async move {
+            let updated = retry(|| update(&database, id, &changes, &caller)).await?;
             updated.ok_or(UserError::NotFound(id))
         };
-        self.runtime.run(work).await
+        self.runtime.run_for_caller(work).await
     }
 
     /// Deletes a user.
@@ -141,32 +142,45 @@ impl UserService {
     /// [`UserError::NotFound`].
     pub async fn delete(&self, id: UserId) -> Result<(), UserError> {
         let database = self.database.clone();
-        let work = async move {
-            let users = UserRepository::new(database.writer());
-            let deleted = retry(|| users.delete(id)).await?;
+        let work = |caller: Caller| async move {
+            let deleted = retry(|| delete(&database, id, &caller)).await?;
             if deleted { Ok(()) } else { Err(UserError::NotFound(id)) }
         };
-        self.runtime.run(work).await
+        self.runtime.run_for_caller(work).await
     }
 }
 
-async fn insert_all(database: &Database, batch: &UserBatch) -> Result<Vec<User>, PersistenceError> {
+async fn insert_all(database: &Database, batch: &UserBatch, caller: &Caller) -> Result<Vec<User>, PersistenceError> {
     let transaction = database.begin().await?;
     let users = UserRepository::new(&transaction)
         .insert_many(batch.users(), Timestamp::now())
         .await?;
-    transaction.commit().await?;
+    caller.commit(transaction).await?;
     Ok(users)
 }
 
 /// The change and the reading of its result must agree, and on some engines are two statements.
-async fn update(database: &Database, id: UserId, changes: &UserChanges) -> Result<Option<User>, PersistenceError> {
+async fn update(
+    database: &Database,
+    id: UserId,
+    changes: &UserChanges,
+    caller: &Caller,
+) -> Result<Option<User>, PersistenceError> {
     let transaction = database.begin().await?;
     let updated = UserRepository::new(&transaction)
         .update(id, changes, Timestamp::now())
         .await?;
-    transaction.commit().await?;
+    caller.commit(transaction).await?;
     Ok(updated)
+}
+
+/// One statement, and yet a transaction: what a caller gave up on while it waited for a lock must not happen afterwards. (A
+/// create does without: it waits for no row's lock, and round trips count.)
+async fn delete(database: &Database, id: UserId, caller: &Caller) -> Result<bool, PersistenceError> {
+    let transaction = database.begin().await?;
+    let deleted = UserRepository::new(&transaction).delete(id).await?;
+    caller.commit(transaction).await?;
+    Ok(deleted)
 }
 
 async fn find_conflicts(database: &Database, batch: &UserBatch) -> Result<Vec<usize>, PersistenceError> {

@@ -1,7 +1,6 @@
 //! The outermost middleware: all that is the same for every request.
 
 use std::{
-    error::Error as StdError,
     panic::AssertUnwindSafe,
     time::{Duration, Instant},
 };
@@ -23,7 +22,10 @@ use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::gate::MatchedRoute;
-use crate::{AppState, problem::Problem};
+use crate::{
+    AppState,
+    problem::{Problem, error_chain},
+};
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const X_PROCESS_TIME: HeaderName = HeaderName::from_static("x-process-time");
@@ -46,6 +48,7 @@ pub(crate) async fn edge(
     mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
+    let _in_progress = state.lifecycle().begin_request();
     let exchange = Exchange {
         started: Instant::now(),
         request_id: request_id(request.headers()),
@@ -139,7 +142,7 @@ impl Exchange {
             tracing::error!(
                 request_id = self.request_id,
                 code = problem.code().as_str(),
-                cause = chain(cause),
+                cause = error_chain(cause),
                 "request failed"
             );
         }
@@ -176,21 +179,6 @@ impl Exchange {
             "request"
         );
     }
-}
-
-/// An error and everything that brought it about, on one line.
-fn chain(error: &(dyn StdError + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        let cause = error.to_string();
-        // Some libraries repeat their cause in their own text.
-        if !text.ends_with(&cause) {
-            text = format!("{text}: {cause}");
-        }
-        source = error.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -40,8 +40,8 @@ fn check(state: &AppState, request: &ServiceRequest) -> Result<(), Problem> {
             "The path is not percent-encoded UTF-8",
         ));
     }
-    let Some(route) = state.routes().find(request.path()) else {
-        return Err(Problem::new(Code::NotFound, "No such path"));
+    let Some(route) = state.routes().find(request.match_info().as_str()) else {
+        return Err(Problem::no_such_path());
     };
     request
         .extensions_mut()

@@ -170,7 +170,14 @@ impl JsonForm for CreateUsers {
                 .unwrap_or(CreateUser::ABSENT)
         };
         Self {
-            users: items.map(|items| items.into_iter().enumerate().map(read).collect()),
+            users: items.map(|items| {
+                items
+                    .into_iter()
+                    .take(UserBatch::MAX_USERS + 1)
+                    .enumerate()
+                    .map(read)
+                    .collect()
+            }),
         }
     }
 

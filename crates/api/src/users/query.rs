@@ -56,7 +56,7 @@ pub(crate) struct ListParameters {
     #[param(example = "")]
     cursor: Option<String>,
     /// Only the user with this address.
-    #[param(schema_with = schemas::email, required = false)]
+    #[param(schema_with = schemas::email_filter, required = false)]
     email: Option<String>,
 }
 

@@ -6,10 +6,7 @@ use domain::{Email, UserBatch, UserName, Violation};
 use validator::ValidationError;
 
 use super::dto::CreateUsers;
-use crate::problem::FaultCode;
-
-/// The parameter by which an error says that it is about another place than the one it is noted at.
-pub(crate) const POINTER: &str = "pointer";
+use crate::{extract::ELSEWHERE, problem::FaultCode};
 
 pub(super) fn name(text: &str) -> Result<(), ValidationError> {
     UserName::parse(text).map(|_| ()).map_err(to_validation_error)
@@ -24,27 +21,12 @@ pub(super) fn batch(form: &CreateUsers) -> Result<(), ValidationError> {
     let Some(users) = &form.users else { return Ok(()) };
     UserBatch::check_len(users.len()).map_err(|violation| {
         let mut error = to_validation_error(violation);
-        error.add_param(POINTER.into(), &"/users");
+        error.add_param(ELSEWHERE.into(), &"/users");
         error
     })
 }
 
 fn to_validation_error(violation: Violation) -> ValidationError {
-    let code = match FaultCode::from(violation.rule()) {
-        FaultCode::Length => "length",
-        FaultCode::ControlCharacter => "control_character",
-        FaultCode::Range => "range",
-        _ => "format",
-    };
+    let code = FaultCode::from(violation.rule()).as_str();
     ValidationError::new(code).with_message(Cow::Borrowed(violation.message()))
-}
-
-/// The code of a fault that one of these functions found.
-pub(crate) fn fault_code(code: &str) -> FaultCode {
-    match code {
-        "length" => FaultCode::Length,
-        "control_character" => FaultCode::ControlCharacter,
-        "range" => FaultCode::Range,
-        _ => FaultCode::Format,
-    }
 }

@@ -32,16 +32,22 @@ pub(super) fn name() -> Object {
 
 /// Where a user is reached.
 pub(super) fn email() -> Object {
+    let description = "Where the user is reached: trimmed, ASCII, lower-cased. No two users share it.";
+    email_form(description).examples(["tanaka@example.com"]).build()
+}
+
+/// Whose entry of the list is wanted. Without an example, which Swagger UI would send with every first try.
+pub(super) fn email_filter() -> Object {
+    email_form("Only the user with this address.").build()
+}
+
+fn email_form(description: &str) -> ObjectBuilder {
     ObjectBuilder::new()
         .schema_type(Type::String)
         .format(Some(SchemaFormat::KnownFormat(KnownFormat::Email)))
-        .description(Some(
-            "Where the user is reached: trimmed, ASCII, lower-cased. No two users share it.",
-        ))
+        .description(Some(description))
         .max_length(Some(Email::MAX_CHARS))
         .pattern(Some(EMAIL_PATTERN))
-        .examples(["tanaka@example.com"])
-        .build()
 }
 
 #[cfg(test)]

@@ -101,7 +101,7 @@ fn main() -> ExitCode {
         failure::a_row_that_breaks_the_rules_is_a_defect_that_tells_nothing,
         failure::a_missing_table_is_a_defect_that_tells_nothing,
         failure::a_patch_that_outruns_its_deadline_changes_nothing,
-        failure::a_deletion_that_outruns_its_deadline_may_be_repeated,
+        failure::a_deletion_that_outruns_its_deadline_changes_nothing,
         bodies::a_refused_body_does_not_disturb_the_next_request,
         bodies::a_client_that_asks_first_is_told_to_go_on,
         failure::a_batch_that_outruns_its_deadline_creates_nobody,

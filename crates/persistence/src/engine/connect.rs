@@ -6,8 +6,8 @@ use std::{str::FromStr, time::Duration};
 
 use futures_util::FutureExt;
 use sea_orm::{
-    DatabaseConnection, DatabaseTransaction, DbErr, SqliteTransactionMode, SqlxMySqlConnector, SqlxPostgresConnector,
-    SqlxSqliteConnector, TransactionOptions, TransactionTrait,
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, SqliteTransactionMode, SqlxMySqlConnector,
+    SqlxPostgresConnector, SqlxSqliteConnector, TransactionOptions, TransactionTrait,
     sqlx::{
         self, ConnectOptions, Connection, Executor, MySqlConnection, Row,
         mysql::MySqlConnectOptions,
@@ -27,12 +27,21 @@ use crate::{DatabaseOptions, Durability, PersistenceError, config::InvalidDataba
 /// connection breaks while idle, not while busy.
 const TRUSTED_IDLE: Duration = Duration::from_secs(1);
 
-/// How long a SQLite connection waits for another one's lock.
-const SQLITE_BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a connection that rested may take to answer before it is taken for dead. A firewall that forgot it drops
+/// packets without a word.
+const PING_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// A transaction runs four times at most, and all its waits for a lock together should fit into one wait for a connection.
+const SQLITE_LOCK_WAITS: u32 = 4;
+
+/// How long maintenance waits for another process's lock on a SQLite database.
+const SQLITE_MAINTENANCE_LOCK_WAIT: Duration = Duration::from_secs(30);
 
 /// The pools of one database.
 pub(crate) struct Pools {
     pub(crate) writer: DatabaseConnection,
+    /// A single connection that no request uses, so that a question for health does not queue behind them.
+    pub(crate) probe: DatabaseConnection,
     /// Absent where the writer's pool serves reads as well.
     pub(crate) reader: Option<DatabaseConnection>,
 }
@@ -42,13 +51,25 @@ pub(crate) struct Pools {
 pub(crate) async fn open(options: &DatabaseOptions) -> Result<Pools, PersistenceError> {
     match options.engine()? {
         Engine::Sqlite => open_sqlite(options).await,
-        Engine::MySql => open_mysql(options).map(one_pool),
-        Engine::Postgres => open_postgres(options).map(one_pool),
+        Engine::MySql => server_pools(options, open_mysql),
+        Engine::Postgres => server_pools(options, open_postgres),
     }
 }
 
-fn one_pool(writer: DatabaseConnection) -> Pools {
-    Pools { writer, reader: None }
+fn server_pools(
+    options: &DatabaseOptions,
+    open_pool: impl Fn(&DatabaseOptions) -> Result<DatabaseConnection, PersistenceError>,
+) -> Result<Pools, PersistenceError> {
+    let probe = DatabaseOptions {
+        min_connections: 0,
+        max_connections: 1,
+        ..options.clone()
+    };
+    Ok(Pools {
+        writer: open_pool(options)?,
+        probe: open_pool(&probe)?,
+        reader: None,
+    })
 }
 
 /// Opens and closes one connection past the pools. A pool that gets no connection only says that it waited in vain; this
@@ -102,10 +123,14 @@ fn pool_options<DB: sqlx::Database>(options: &DatabaseOptions) -> PoolOptions<DB
         .test_before_acquire(false)
         .before_acquire(|connection: &mut DB::Connection, state| {
             async move {
-                if state.idle_for > TRUSTED_IDLE {
-                    connection.ping().await?;
+                if state.idle_for <= TRUSTED_IDLE {
+                    return Ok(true);
                 }
-                Ok(true)
+                match timeout(PING_TIMEOUT, connection.ping()).await {
+                    Ok(answer) => answer.map(|()| true),
+                    // An error closes the connection without taking leave, which nobody would hear.
+                    Err(_) => Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())),
+                }
             }
             .boxed()
         })
@@ -142,7 +167,10 @@ async fn open_sqlite(options: &DatabaseOptions) -> Result<Pools, PersistenceErro
             Durability::Full => SqliteSynchronous::Full,
             Durability::Relaxed => SqliteSynchronous::Normal,
         })
-        .busy_timeout(SQLITE_BUSY_TIMEOUT.max(options.acquire_timeout))
+        .busy_timeout(match options.statement_timeout {
+            Some(_) => options.acquire_timeout / SQLITE_LOCK_WAITS,
+            None => SQLITE_MAINTENANCE_LOCK_WAIT,
+        })
         .foreign_keys(true);
     // A file that does not exist is made, unless the address says otherwise.
     let connect = if url.contains("mode=") {
@@ -153,23 +181,46 @@ async fn open_sqlite(options: &DatabaseOptions) -> Result<Pools, PersistenceErro
     // Closing the last connection to a database in memory deletes it, so connections live as long as the pool.
     let pool = || pool_options(options).idle_timeout(None).max_lifetime(None);
 
-    let writer = pool()
-        .min_connections(1)
-        .max_connections(1)
-        .connect_with(connect.clone())
-        .await;
-    let writer = SqlxSqliteConnector::from_sqlx_sqlite_pool(writer.map_err(connect_error)?);
+    let cannot_open = |error: sqlx::Error| PersistenceError::SqliteFile {
+        file: connect.get_filename().display().to_string(),
+        source: error.into(),
+    };
+
+    let writer = pool().min_connections(1).max_connections(1);
+    let writer = writer.connect_with(connect.clone()).await.map_err(cannot_open)?;
+    let writer = SqlxSqliteConnector::from_sqlx_sqlite_pool(writer);
     if is_in_memory(options) {
-        return Ok(one_pool(writer));
+        return Ok(Pools {
+            probe: writer.clone(),
+            writer,
+            reader: None,
+        });
     }
-    let reader = pool()
-        .connect_with(connect.read_only(true))
-        .await
-        .map_err(connect_error)?;
+    let read_only = connect.clone().read_only(true);
+    let reader = pool().connect_with(read_only.clone()).await.map_err(cannot_open)?;
+    let probe = pool()
+        .min_connections(0)
+        .max_connections(1)
+        .connect_lazy_with(read_only);
     Ok(Pools {
         writer,
+        probe: SqlxSqliteConnector::from_sqlx_sqlite_pool(probe),
         reader: Some(SqlxSqliteConnector::from_sqlx_sqlite_pool(reader)),
     })
+}
+
+/// What is to be done on the last connection before it closes. SQLite then moves what was committed from the write-ahead
+/// log into the database file, so that a copy of that one file is complete.
+pub(crate) async fn before_close(writer: &DatabaseConnection) -> Result<(), DbErr> {
+    match Engine::of_backend(writer.get_database_backend()) {
+        // Closed before.
+        Engine::Sqlite if writer.get_sqlite_connection_pool().is_closed() => Ok(()),
+        Engine::Sqlite => writer
+            .execute_unprepared("PRAGMA wal_checkpoint(TRUNCATE)")
+            .await
+            .map(|_| ()),
+        Engine::MySql | Engine::Postgres => Ok(()),
+    }
 }
 
 fn open_mysql(options: &DatabaseOptions) -> Result<DatabaseConnection, PersistenceError> {

@@ -79,10 +79,14 @@ pub(crate) async fn with_migration_lock<T>(
             }
             let outcome = work(LockedConnection::Pool(pool)).await;
             // The transaction only pinned the session; ending the session would release the lock as well.
-            lock.execute_unprepared(&format!("DO RELEASE_LOCK({MYSQL_LOCK_NAME})"))
-                .await?;
+            // The outcome of the work matters more than that of the release, which the end of a session brings as well.
+            let released = lock
+                .execute_unprepared(&format!("DO RELEASE_LOCK({MYSQL_LOCK_NAME})"))
+                .await;
+            let outcome = outcome?;
+            released?;
             lock.rollback().await?;
-            Ok(outcome?)
+            Ok(outcome)
         }
     }
 }

@@ -44,6 +44,8 @@ fn main() -> ExitCode {
         transactions::a_full_pool_is_reported_as_unavailable_in_time,
         transactions::a_statement_that_runs_too_long_is_ended,
         transactions::pool_status_counts_what_is_in_use,
+        transactions::a_question_for_health_does_not_queue_behind_a_full_pool,
+        transactions::what_was_committed_is_in_the_file_after_closing,
         migrations::entity_and_schema_agree,
         seeding::seeding_twice_adds_what_is_missing,
     ];
@@ -51,6 +53,7 @@ fn main() -> ExitCode {
         migrations::eight_processes_at_once_apply_each_step_once,
         migrations::up_down_up_leaves_the_same_schema,
         migrations::fresh_drops_everything_and_starts_again,
+        migrations::a_step_of_a_newer_release_is_known_to_be_none_of_ours,
         migrations::status_of_an_empty_database_reads_only,
         migrations::the_script_makes_the_same_schema_as_the_migrations,
     ]);

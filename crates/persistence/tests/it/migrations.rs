@@ -65,6 +65,24 @@ pub(crate) async fn status_of_an_empty_database_reads_only(db: TestDatabase) {
     assert!(schema(&db).await.is_empty());
 }
 
+/// The usual rollout: a new release migrates while instances of the old one still serve.
+pub(crate) async fn a_step_of_a_newer_release_is_known_to_be_none_of_ours(db: TestDatabase) {
+    let migrations = Migrations::new(db.database());
+    migrations.up(None).await.unwrap();
+    db.execute("INSERT INTO seaql_migrations (version, applied_at) VALUES ('m29991231_000001_newer', 1)")
+        .await;
+    assert!(!migrations.any_pending().await.unwrap());
+    assert!(migrations.up(None).await.unwrap().is_empty());
+    let status = migrations.status().await.unwrap();
+    let newer = MigrationStatus {
+        name: "m29991231_000001_newer".to_owned(),
+        applied: true,
+        known: false,
+    };
+    assert_eq!(status.last(), Some(&newer));
+    assert!(migrations.down(1).await.is_err());
+}
+
 pub(crate) async fn entity_and_schema_agree(db: TestDatabase) {
     let columns: Vec<_> = columns(&db)
         .await

@@ -174,3 +174,39 @@ pub(crate) async fn pool_status_counts_what_is_in_use(db: TestDatabase) {
     transaction.rollback().await.unwrap();
     settles_at(0).await;
 }
+
+pub(crate) async fn a_question_for_health_does_not_queue_behind_a_full_pool(db: TestDatabase) {
+    let narrow = Database::open(&DatabaseOptions {
+        max_connections: 1,
+        ..db.options()
+    })
+    .await
+    .unwrap();
+    let holder = narrow.begin().await.unwrap();
+    narrow.ping(Duration::from_secs(2)).await.unwrap();
+    holder.rollback().await.unwrap();
+    narrow.close().await.unwrap();
+}
+
+/// Whoever copies the file of a SQLite database that was stopped has everything. A server keeps its own files.
+pub(crate) async fn what_was_committed_is_in_the_file_after_closing(db: TestDatabase) {
+    insert(&db, new_user("Ann", "ann@example.com")).await;
+    db.database().close().await.unwrap();
+    if db.engine() == TestEngine::Sqlite {
+        let file = db
+            .url()
+            .trim_start_matches("sqlite://")
+            .trim_end_matches("?mode=rwc")
+            .to_owned();
+        let copy = format!("{file}.copy");
+        std::fs::copy(&file, &copy).unwrap();
+        let copied = DatabaseOptions {
+            url: format!("sqlite://{copy}").into(),
+            ..db.options()
+        };
+        let copied = Database::open(&copied).await.unwrap();
+        let users = UserRepository::new(copied.reader());
+        assert_eq!(users.count(&crate::support::EVERYBODY).await.unwrap(), 1);
+        copied.close().await.unwrap();
+    }
+}

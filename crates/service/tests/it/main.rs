@@ -39,6 +39,7 @@ fn main() -> ExitCode {
         atomicity::a_use_case_whose_connection_breaks_leaves_nothing_behind,
         atomicity::an_update_that_is_given_up_while_it_waits_is_undone,
         atomicity::a_batch_that_is_given_up_at_any_point_is_never_there_in_part,
+        atomicity::a_look_up_that_is_given_up_at_any_point_costs_no_connection,
         retrying::the_victim_of_a_deadlock_is_run_again,
         retrying::a_write_based_on_outdated_reads_is_run_again,
         retrying::a_transaction_that_finds_sqlite_busy_is_run_again,

@@ -1,0 +1,49 @@
+//! The program on every engine.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+use std::process::ExitCode;
+
+use persistence::{on_every_empty_engine, on_every_engine, test_db};
+
+mod logging;
+mod migrating;
+mod outage;
+mod proxy;
+mod seeding;
+mod shutdown;
+mod starting;
+#[path = "../support/mod.rs"]
+mod support;
+
+fn main() -> ExitCode {
+    let mut cases = on_every_engine![
+        shutdown::a_signal_lets_the_request_in_flight_finish,
+        shutdown::a_second_signal_ends_at_once,
+        shutdown::while_draining_requests_are_served_and_readiness_is_refused,
+        shutdown::a_request_that_outlasts_the_patience_is_cut_off,
+        outage::a_database_that_goes_away_and_comes_back_is_survived,
+        outage::a_database_that_falls_silent_is_survived,
+        outage::a_server_that_starts_before_its_database_becomes_ready,
+        seeding::seeding_again_adds_nothing_and_truncating_starts_over,
+        seeding::a_plan_gives_the_same_users_on_every_engine,
+        seeding::production_data_is_not_deleted,
+        logging::names_and_addresses_of_users_stay_out_of_the_log,
+        logging::the_password_of_the_database_stays_out_of_all_output,
+    ];
+    cases.extend(on_every_empty_engine![
+        starting::a_development_start_brings_the_schema_up_to_date,
+        starting::init_sql_makes_a_database_that_is_ready_at_once,
+        starting::three_servers_started_at_once_agree_on_the_schema,
+        migrating::eight_processes_at_once_apply_each_step_once,
+        migrating::status_tells_by_its_exit_code_whether_anything_is_pending,
+        migrating::steps_are_applied_and_reverted_one_by_one,
+        migrating::fresh_starts_over_but_not_in_production,
+    ]);
+    test_db::main(cases)
+}

@@ -1,0 +1,107 @@
+//! The commands that change the schema.
+
+use persistence::{UserRepository, test_db::TestDatabase};
+use serde_json::Value;
+
+use crate::support::{Outcome, run};
+
+async fn migrate(db: &TestDatabase, arguments: &[&str]) -> Outcome {
+    run(&[&["migrate"], arguments].concat(), &[("DATABASE_URL", db.url())]).await
+}
+
+/// The recorded steps.
+async fn recorded(db: &TestDatabase) -> Vec<String> {
+    let sql = "SELECT version FROM seaql_migrations ORDER BY version";
+    db.query(db.database().writer(), sql).await.concat()
+}
+
+/// The names of all steps, and whether they are applied.
+async fn status(db: &TestDatabase) -> Vec<(String, bool)> {
+    let printed = migrate(db, &["status", "--json"]).await;
+    let status: Value = serde_json::from_str(&printed.stdout).unwrap();
+    let steps: Vec<_> = status["migrations"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|step| {
+            (
+                step["name"].as_str().unwrap().to_owned(),
+                step["applied"].as_bool().unwrap(),
+            )
+        })
+        .collect();
+    let pending = steps.iter().filter(|(_, applied)| !applied).count();
+    assert_eq!(status["pending"], pending);
+    assert_eq!(printed.code, Some(i32::from(pending > 0)), "{printed:?}");
+    steps
+}
+
+async fn count(db: &TestDatabase) -> u64 {
+    let users = UserRepository::new(db.database().writer());
+    users.count(&domain::UserFilter::default()).await.unwrap()
+}
+
+pub(crate) async fn eight_processes_at_once_apply_each_step_once(db: TestDatabase) {
+    let processes = (0..8).map(|_| migrate(&db, &["up"]));
+    let outcomes = futures_util::future::join_all(processes).await;
+    let printed: Vec<_> = outcomes.into_iter().map(Outcome::success).collect();
+    let steps: Vec<_> = status(&db).await.into_iter().map(|(name, _)| name).collect();
+    assert!(steps.len() > 1);
+    assert_eq!(recorded(&db).await, steps);
+    for step in steps {
+        let line = format!("applied {step}");
+        let times: usize = printed.iter().map(|text| text.matches(&line).count()).sum();
+        assert_eq!(times, 1, "{line}: {printed:?}");
+    }
+    assert!(printed.iter().any(|text| text == "nothing to do\n"), "{printed:?}");
+}
+
+pub(crate) async fn status_tells_by_its_exit_code_whether_anything_is_pending(db: TestDatabase) {
+    let empty = migrate(&db, &["status"]).await;
+    assert_eq!(empty.code, Some(1), "{empty:?}");
+    assert!(
+        empty.stdout.lines().all(|line| line.starts_with("pending  m")),
+        "{empty:?}"
+    );
+    assert!(status(&db).await.iter().all(|(_, applied)| !applied));
+    migrate(&db, &["up"]).await.success();
+    let clean = migrate(&db, &["status"]).await.success();
+    assert!(clean.lines().all(|line| line.starts_with("applied  m")), "{clean}");
+    assert!(status(&db).await.iter().all(|(_, applied)| *applied));
+}
+
+pub(crate) async fn steps_are_applied_and_reverted_one_by_one(db: TestDatabase) {
+    let names: Vec<_> = status(&db).await.into_iter().map(|(name, _)| name).collect();
+    let (first, rest) = names.split_first().unwrap();
+    let last = rest.last().unwrap();
+    assert_eq!(migrate(&db, &["up", "1"]).await.success(), format!("applied {first}\n"));
+    assert_eq!(recorded(&db).await, names[..1]);
+    let applied = format!("applied {}\n", rest.join("\napplied "));
+    assert_eq!(migrate(&db, &["up"]).await.success(), applied);
+    assert_eq!(migrate(&db, &["up"]).await.success(), "nothing to do\n");
+    assert_eq!(migrate(&db, &["down"]).await.success(), format!("reverted {last}\n"));
+    assert_eq!(recorded(&db).await, names[..names.len() - 1]);
+    migrate(&db, &["down", "99"]).await.success();
+    assert_eq!(recorded(&db).await, Vec::<String>::new());
+    assert_eq!(migrate(&db, &["down"]).await.success(), "nothing to do\n");
+    migrate(&db, &["up"]).await.success();
+    assert_eq!(recorded(&db).await, names);
+}
+
+pub(crate) async fn fresh_starts_over_but_not_in_production(db: TestDatabase) {
+    migrate(&db, &["up"]).await.success();
+    db.execute("INSERT INTO users (name, email) VALUES ('Ann', 'ann@example.com')")
+        .await;
+    let production = [
+        ("DATABASE_URL", db.url()),
+        ("ENVIRONMENT", "production"),
+        ("AUTH_MODE", "none"),
+    ];
+    let refused = run(&["migrate", "fresh"], &production).await;
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    assert!(refused.stderr.contains("production"), "{refused:?}");
+    assert_eq!(count(&db).await, 1, "refused, and dropped all the same");
+    migrate(&db, &["fresh"]).await.success();
+    assert_eq!(count(&db).await, 0);
+    assert!(status(&db).await.iter().all(|(_, applied)| *applied));
+}
