@@ -120,7 +120,6 @@ fn secrets_are_in_no_form_of_a_refused_configuration() {
         with("DATABASE_URL", secret),
         with("DATABASE_REPLICA_URLS", &format!("mysql://app:{secret}@db/app")),
         with("RATE_LIMIT_STORE", &format!("redis://:{secret}@cache")),
-        with("OTEL_EXPORTER_OTLP_ENDPOINT", &format!("https://app:{secret}@traces")),
         Scene::new().file("key", secret).environment("SECRET_KEY_FILE", "key"),
         Scene::new().dotenv(&format!("DB_PASSWORD={secret} and more")),
         Scene::new().dotenv(&format!("DB_PASSWORD='{secret}")),
@@ -139,6 +138,13 @@ fn secrets_are_in_no_form_of_a_refused_configuration() {
         let error = scene.refused();
         assert_hides(secret, &[&error, &error.to_string(), &scene.sources]);
     }
+}
+
+#[test]
+fn a_password_in_an_address_that_has_no_effect_yet_is_hidden() {
+    let loaded = with("OTEL_EXPORTER_OTLP_ENDPOINT", "https://app:hunter2@traces").accepted();
+    let shown = loaded.to_table() + &loaded.to_json().to_string() + &loaded.warnings.join(" ");
+    assert!(shown.contains("@traces") && !shown.contains("hunter2"), "{shown}");
 }
 
 #[test]
