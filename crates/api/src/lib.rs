@@ -1,6 +1,6 @@
 //! The HTTP API: routes, strict parsing, problem details, OpenAPI and Swagger UI, on actix-web.
 //!
-//! [`build_app`] is the whole application, for the server and for every test alike. A request passes [`mod@middleware`]
+//! [`build_app`] is the whole application, for the server and for every test alike. A request passes the middleware
 //! (what every answer owes its caller), an extractor (`extract`: parsing and validation), a handler of at most a dozen
 //! lines, and a responder (`respond`). Whatever goes wrong on the way becomes one [`Problem`].
 //!

@@ -17,7 +17,7 @@ use sea_orm::{
     },
 };
 use secrecy::ExposeSecret;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tracing::log::LevelFilter;
 
 use super::Engine;
@@ -126,11 +126,8 @@ fn pool_options<DB: sqlx::Database>(options: &DatabaseOptions) -> PoolOptions<DB
                 if state.idle_for <= TRUSTED_IDLE {
                     return Ok(true);
                 }
-                match timeout(PING_TIMEOUT, connection.ping()).await {
-                    Ok(answer) => answer.map(|()| true),
-                    // An error closes the connection without taking leave, which nobody would hear.
-                    Err(_) => Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())),
-                }
+                // No error: the driver would then close without taking leave, and over TLS it waits while it does.
+                Ok(matches!(timeout(PING_TIMEOUT, connection.ping()).await, Ok(Ok(()))))
             }
             .boxed()
         })
@@ -187,7 +184,7 @@ async fn open_sqlite(options: &DatabaseOptions) -> Result<Pools, PersistenceErro
     };
 
     let writer = pool().min_connections(1).max_connections(1);
-    let writer = writer.connect_with(connect.clone()).await.map_err(cannot_open)?;
+    let writer = connect_patiently(writer, &connect).await.map_err(cannot_open)?;
     let writer = SqlxSqliteConnector::from_sqlx_sqlite_pool(writer);
     if is_in_memory(options) {
         return Ok(Pools {
@@ -207,6 +204,25 @@ async fn open_sqlite(options: &DatabaseOptions) -> Result<Pools, PersistenceErro
         probe: SqlxSqliteConnector::from_sqlx_sqlite_pool(probe),
         reader: Some(SqlxSqliteConnector::from_sqlx_sqlite_pool(reader)),
     })
+}
+
+/// Opens a pool. Processes that make the same file at the same moment get in each other's way when they switch it to the
+/// write-ahead log, and SQLite then gives up at once where it usually waits.
+async fn connect_patiently(
+    pool: PoolOptions<sqlx::Sqlite>,
+    connect: &SqliteConnectOptions,
+) -> Result<sqlx::SqlitePool, sqlx::Error> {
+    const BUSY: &str = "5";
+    const ATTEMPTS: u32 = 50;
+    const PAUSE: Duration = Duration::from_millis(20);
+
+    for _ in 1..ATTEMPTS {
+        match pool.clone().connect_with(connect.clone()).await {
+            Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some(BUSY) => sleep(PAUSE).await,
+            outcome => return outcome,
+        }
+    }
+    pool.connect_with(connect.clone()).await
 }
 
 /// What is to be done on the last connection before it closes. SQLite then moves what was committed from the write-ahead

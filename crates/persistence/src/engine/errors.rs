@@ -28,8 +28,7 @@ pub(crate) fn classify(error: DbErr) -> PersistenceError {
     };
     match driver_error {
         sqlx::Error::Database(database_error) => {
-            // `users.email` is the one unique column; the message that would name it holds the address too.
-            if database_error.kind() == ErrorKind::UniqueViolation {
+            if database_error.kind() == ErrorKind::UniqueViolation && is_about_email(database_error.as_ref()) {
                 return PersistenceError::EmailTaken;
             }
             match trouble(database_error.as_ref()) {
@@ -47,6 +46,15 @@ pub(crate) fn classify(error: DbErr) -> PersistenceError {
         | sqlx::Error::WorkerCrashed => PersistenceError::Unavailable(error),
         _ => PersistenceError::Other(error),
     }
+}
+
+/// Whether a unique violation is one of the index on `users.email`. PostgreSQL names the index; MySQL and SQLite do so at
+/// the end of a message whose middle may hold the address, so no other part of it counts.
+fn is_about_email(error: &dyn sqlx::error::DatabaseError) -> bool {
+    let message = error.message();
+    error.constraint() == Some("uq_users_email")
+        || message.ends_with("uq_users_email'")
+        || message.ends_with("users.email")
 }
 
 fn driver_error(error: &DbErr) -> Option<&sqlx::Error> {

@@ -23,6 +23,7 @@ fn main() -> ExitCode {
     let mut cases = on_every_engine![
         users::an_inserted_user_is_found_as_it_was_returned,
         users::a_second_user_with_the_same_address_is_refused,
+        users::an_id_that_is_taken_is_not_mistaken_for_an_address,
         users::names_are_compared_byte_for_byte,
         users::a_name_of_a_hundred_emoji_is_stored_and_returned,
         users::an_update_changes_only_what_is_given_and_counts_the_version,

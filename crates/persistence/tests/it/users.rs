@@ -3,7 +3,10 @@
 use std::collections::HashSet;
 
 use domain::UserChanges;
-use persistence::{PersistenceError, UserRepository, test_db::TestDatabase};
+use persistence::{
+    PersistenceError, UserRepository,
+    test_db::{TestDatabase, TestEngine},
+};
 
 use crate::support::{at, count, email, insert, name, new_user, new_users};
 
@@ -29,6 +32,17 @@ pub(crate) async fn a_second_user_with_the_same_address_is_refused(db: TestDatab
     let refused = users.insert(new_user("Other", "ANN@example.com"), at(1)).await;
     assert!(matches!(refused, Err(PersistenceError::EmailTaken)), "{refused:?}");
     assert_eq!(count(&db).await, 1);
+}
+
+/// A row that was given an id by hand gets in the way of the sequence on PostgreSQL. That is nobody's address.
+pub(crate) async fn an_id_that_is_taken_is_not_mistaken_for_an_address(db: TestDatabase) {
+    db.execute("INSERT INTO users (id, name, email) VALUES (1, 'By hand', 'by-hand@example.com')").await;
+    let users = UserRepository::new(db.database().writer());
+    let inserted = users.insert(new_user("Ann", "ann@example.com"), at(0)).await;
+    match db.engine() {
+        TestEngine::Postgres => assert!(matches!(inserted, Err(PersistenceError::Other(_))), "{inserted:?}"),
+        _ => assert_eq!(inserted.unwrap().id.get(), 2),
+    }
 }
 
 pub(crate) async fn names_are_compared_byte_for_byte(db: TestDatabase) {
