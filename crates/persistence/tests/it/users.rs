@@ -36,7 +36,8 @@ pub(crate) async fn a_second_user_with_the_same_address_is_refused(db: TestDatab
 
 /// A row that was given an id by hand gets in the way of the sequence on PostgreSQL. That is nobody's address.
 pub(crate) async fn an_id_that_is_taken_is_not_mistaken_for_an_address(db: TestDatabase) {
-    db.execute("INSERT INTO users (id, name, email) VALUES (1, 'By hand', 'by-hand@example.com')").await;
+    db.execute("INSERT INTO users (id, name, email) VALUES (1, 'By hand', 'by-hand@example.com')")
+        .await;
     let users = UserRepository::new(db.database().writer());
     let inserted = users.insert(new_user("Ann", "ann@example.com"), at(0)).await;
     match db.engine() {
