@@ -1,4 +1,7 @@
-//! Problem details (RFC 9457): every error that a client can see, and the one place where each gets its status.
+//! Problem details (RFC 9457): every error that a client can see, and how it is written.
+
+mod code;
+mod fault;
 
 use std::{borrow::Cow, error::Error, fmt};
 
@@ -9,236 +12,18 @@ use actix_web::{
         header::{self, HeaderName, HeaderValue},
     },
 };
-use domain::{Rule, Violation};
 use serde::Serialize;
 use service::UserError;
 use utoipa::ToSchema;
+
+pub use code::Code;
+pub use fault::{Fault, FaultCode};
 
 /// The media type of problem details.
 pub(crate) const CONTENT_TYPE: &str = "application/problem+json";
 
 /// The most faults that one answer lists. A body of a megabyte can hold more; the detail still counts them all.
 const MAX_LISTED_FAULTS: usize = 10_000;
-
-/// What kind of problem it is. Clients branch on the code, so a code is never renamed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Code {
-    /// The request is no proper HTTP or JSON.
-    MalformedRequest,
-    /// A PATCH without a field.
-    NoFieldsToUpdate,
-    /// A cursor that was not issued here, or for another filter.
-    InvalidCursor,
-    /// No such user or path.
-    NotFound,
-    /// The path exists, but not for this method.
-    MethodNotAllowed,
-    /// The body stalled.
-    RequestTimeout,
-    /// The address belongs to another user.
-    EmailTaken,
-    /// The body is too large.
-    PayloadTooLarge,
-    /// The body is of a type that is not accepted.
-    UnsupportedMediaType,
-    /// A proper request with invalid values.
-    ValidationFailed,
-    /// A defect of the service.
-    Internal,
-    /// The database cannot be reached or is too busy.
-    DatabaseUnavailable,
-    /// The service is ending.
-    ShuttingDown,
-    /// The request took longer than it may.
-    DeadlineExceeded,
-}
-
-impl Code {
-    /// Every code.
-    pub const ALL: [Self; 14] = [
-        Self::MalformedRequest,
-        Self::NoFieldsToUpdate,
-        Self::InvalidCursor,
-        Self::NotFound,
-        Self::MethodNotAllowed,
-        Self::RequestTimeout,
-        Self::EmailTaken,
-        Self::PayloadTooLarge,
-        Self::UnsupportedMediaType,
-        Self::ValidationFailed,
-        Self::Internal,
-        Self::DatabaseUnavailable,
-        Self::ShuttingDown,
-        Self::DeadlineExceeded,
-    ];
-
-    /// The code as it appears in a body and in `type`.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::MalformedRequest => "malformed_request",
-            Self::NoFieldsToUpdate => "no_fields_to_update",
-            Self::InvalidCursor => "invalid_cursor",
-            Self::NotFound => "not_found",
-            Self::MethodNotAllowed => "method_not_allowed",
-            Self::RequestTimeout => "request_timeout",
-            Self::EmailTaken => "email_taken",
-            Self::PayloadTooLarge => "payload_too_large",
-            Self::UnsupportedMediaType => "unsupported_media_type",
-            Self::ValidationFailed => "validation_failed",
-            Self::Internal => "internal",
-            Self::DatabaseUnavailable => "database_unavailable",
-            Self::ShuttingDown => "shutting_down",
-            Self::DeadlineExceeded => "deadline_exceeded",
-        }
-    }
-
-    /// The status that goes with the code.
-    #[must_use]
-    pub const fn status(self) -> StatusCode {
-        match self {
-            Self::MalformedRequest | Self::NoFieldsToUpdate | Self::InvalidCursor => StatusCode::BAD_REQUEST,
-            Self::NotFound => StatusCode::NOT_FOUND,
-            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
-            Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
-            Self::EmailTaken => StatusCode::CONFLICT,
-            Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::ValidationFailed => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
-            Self::DatabaseUnavailable | Self::ShuttingDown => StatusCode::SERVICE_UNAVAILABLE,
-            Self::DeadlineExceeded => StatusCode::GATEWAY_TIMEOUT,
-        }
-    }
-
-    /// A short summary that is the same for every problem of the kind.
-    #[must_use]
-    pub const fn title(self) -> &'static str {
-        match self {
-            Self::MalformedRequest => "Malformed request",
-            Self::NoFieldsToUpdate => "No fields to update",
-            Self::InvalidCursor => "Invalid cursor",
-            Self::NotFound => "Not found",
-            Self::MethodNotAllowed => "Method not allowed",
-            Self::RequestTimeout => "Request timeout",
-            Self::EmailTaken => "Email taken",
-            Self::PayloadTooLarge => "Payload too large",
-            Self::UnsupportedMediaType => "Unsupported media type",
-            Self::ValidationFailed => "Validation failed",
-            Self::Internal => "Internal server error",
-            Self::DatabaseUnavailable => "Database unavailable",
-            Self::ShuttingDown => "Shutting down",
-            Self::DeadlineExceeded => "Deadline exceeded",
-        }
-    }
-}
-
-/// What is wrong with one place of a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum FaultCode {
-    /// A member that must be given is missing.
-    Required,
-    /// A value of another type than is accepted; `null` included.
-    Type,
-    /// Too short or too long.
-    Length,
-    /// Not of the required form.
-    Format,
-    /// Contains a control character.
-    ControlCharacter,
-    /// A member or parameter that does not exist.
-    UnknownField,
-    /// A member or parameter that is given more than once.
-    DuplicateField,
-    /// A number outside its range, or two parameters that exclude each other.
-    Range,
-    /// An address that is not free.
-    Taken,
-}
-
-impl FaultCode {
-    const ALL: [Self; 9] = [
-        Self::Required,
-        Self::Type,
-        Self::Length,
-        Self::Format,
-        Self::ControlCharacter,
-        Self::UnknownField,
-        Self::DuplicateField,
-        Self::Range,
-        Self::Taken,
-    ];
-
-    /// The code as it appears in a body.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Required => "required",
-            Self::Type => "type",
-            Self::Length => "length",
-            Self::Format => "format",
-            Self::ControlCharacter => "control_character",
-            Self::UnknownField => "unknown_field",
-            Self::DuplicateField => "duplicate_field",
-            Self::Range => "range",
-            Self::Taken => "taken",
-        }
-    }
-
-    /// The code that is written like this.
-    pub(crate) fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|code| code.as_str() == text)
-    }
-}
-
-impl From<Rule> for FaultCode {
-    fn from(rule: Rule) -> Self {
-        match rule {
-            Rule::Length => Self::Length,
-            Rule::Format => Self::Format,
-            Rule::ControlCharacter => Self::ControlCharacter,
-            Rule::Range => Self::Range,
-        }
-    }
-}
-
-/// One fault of a request: where it is and what is accepted there.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
-pub struct Fault {
-    /// A JSON Pointer (RFC 6901) into the body, or `query/NAME` or `path/NAME`.
-    #[schema(example = "/name")]
-    pub pointer: String,
-    /// The kind of fault.
-    pub code: FaultCode,
-    /// What is accepted.
-    #[schema(example = "must be 1 to 100 characters")]
-    pub message: Cow<'static, str>,
-}
-
-impl Fault {
-    /// The fault that a broken rule of the domain is at this place.
-    pub(crate) fn violation(pointer: impl Into<String>, violation: Violation) -> Self {
-        Self::new(pointer, violation.rule().into(), violation.message())
-    }
-
-    pub(crate) fn new(pointer: impl Into<String>, code: FaultCode, message: impl Into<Cow<'static, str>>) -> Self {
-        Self {
-            pointer: pointer.into(),
-            code,
-            message: message.into(),
-        }
-    }
-
-    /// Orders by place, list indexes by number: `/users/2/name` stands before `/users/10/name`.
-    fn order(&self) -> Vec<(usize, String)> {
-        self.pointer
-            .split('/')
-            .map(|segment| (segment.parse().unwrap_or(usize::MAX), segment.to_owned()))
-            .collect()
-    }
-}
 
 /// An error as a client sees it, with the cause that only the log sees.
 #[derive(Debug)]

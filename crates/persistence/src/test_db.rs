@@ -27,22 +27,21 @@
     reason = "a test that cannot be set up has failed"
 )]
 
+mod runner;
+
 use std::{
     fmt,
-    panic::AssertUnwindSafe,
-    pin::Pin,
-    process::ExitCode,
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use futures_util::FutureExt;
-use libtest_mimic::{Arguments, Trial};
 use sea_orm::{ConnectionTrait, DatabaseConnection, Statement};
 use secrecy::SecretString;
 use tokio::sync::OnceCell;
 use url::Url;
 use uuid::Uuid;
+
+pub use runner::{TestCase, main};
 
 use crate::{Database, DatabaseOptions, Executor, Migrations, engine};
 
@@ -307,100 +306,4 @@ async fn drop_leftovers(engine: TestEngine, server_url: &str) {
         server.close().await.unwrap();
     };
     once.get_or_init(sweep).await;
-}
-
-/// A test by name, for [`main`]. Made by [`on_every_engine!`](crate::on_every_engine).
-#[derive(Clone, Copy)]
-pub struct TestCase {
-    /// The path of the function.
-    pub name: &'static str,
-    /// Whether the database has its tables when the test begins.
-    pub migrated: bool,
-    /// The function.
-    pub run: fn(TestDatabase) -> Pin<Box<dyn Future<Output = ()> + Send>>,
-}
-
-impl fmt::Debug for TestCase {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.name)
-    }
-}
-
-/// Lists tests that run on every engine, each in a database with all migrations applied.
-#[macro_export]
-macro_rules! on_every_engine {
-    ($($test:path),* $(,)?) => {
-        vec![$($crate::test_db::TestCase {
-            name: stringify!($test),
-            migrated: true,
-            run: |database| ::std::boxed::Box::pin($test(database)),
-        }),*]
-    };
-}
-
-/// Lists tests that run on every engine, each in a database without tables.
-#[macro_export]
-macro_rules! on_every_empty_engine {
-    ($($test:path),* $(,)?) => {
-        vec![$($crate::test_db::TestCase {
-            name: stringify!($test),
-            migrated: false,
-            run: |database| ::std::boxed::Box::pin($test(database)),
-        }),*]
-    };
-}
-
-/// Runs tests on every engine, as the `main` of a test binary with `harness = false`. The usual arguments of test binaries
-/// work: a filter, `--test-threads`, `--skip`, `--list` and so on.
-#[must_use]
-pub fn main(cases: Vec<TestCase>) -> ExitCode {
-    let mut trials = Vec::new();
-    for engine in TestEngine::ALL {
-        for case in &cases {
-            let case = *case;
-            let name = format!("{engine}::{}", case.name.replace(' ', ""));
-            let trial = Trial::test(name, move || {
-                run_on(engine, case);
-                Ok(())
-            });
-            trials.push(trial.with_ignored_flag(!engine.is_available()));
-        }
-    }
-    for engine in TestEngine::ALL.into_iter().filter(|engine| !engine.is_available()) {
-        println!(
-            "{engine}: ignored, because {} is not set",
-            engine.variable().unwrap_or_default()
-        );
-    }
-    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
-}
-
-fn run_on(engine: TestEngine, case: TestCase) {
-    assert!(
-        engine.is_available(),
-        "{} is not set",
-        engine.variable().unwrap_or_default()
-    );
-    // A stuck test should say so rather than hold the whole run.
-    let limit = Duration::from_mins(3);
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .unwrap();
-    let outcome = runtime.block_on(async {
-        let database = TestDatabase::create_unmigrated(engine).await;
-        if case.migrated {
-            database.migrate().await;
-        }
-        let test = AssertUnwindSafe((case.run)(database.clone())).catch_unwind();
-        let outcome = tokio::time::timeout(limit, test).await;
-        database.remove().await;
-        outcome
-    });
-    match outcome {
-        Ok(Ok(())) => {}
-        Ok(Err(panic)) => std::panic::resume_unwind(panic),
-        Err(elapsed) => panic!("not finished after {limit:?}: {elapsed}"),
-    }
 }

@@ -1,0 +1,119 @@
+//! What kinds of problems there are. The one place where each gets its status.
+
+use actix_web::http::StatusCode;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// What kind of problem it is. Clients branch on the code, so a code is never renamed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Code {
+    /// The request is no proper HTTP or JSON.
+    MalformedRequest,
+    /// A PATCH without a field.
+    NoFieldsToUpdate,
+    /// A cursor that was not issued here, or for another filter.
+    InvalidCursor,
+    /// No such user or path.
+    NotFound,
+    /// The path exists, but not for this method.
+    MethodNotAllowed,
+    /// The body stalled.
+    RequestTimeout,
+    /// The address belongs to another user.
+    EmailTaken,
+    /// The body is too large.
+    PayloadTooLarge,
+    /// The body is of a type that is not accepted.
+    UnsupportedMediaType,
+    /// A proper request with invalid values.
+    ValidationFailed,
+    /// A defect of the service.
+    Internal,
+    /// The database cannot be reached or is too busy.
+    DatabaseUnavailable,
+    /// The service is ending.
+    ShuttingDown,
+    /// The request took longer than it may.
+    DeadlineExceeded,
+}
+
+impl Code {
+    /// Every code.
+    pub const ALL: [Self; 14] = [
+        Self::MalformedRequest,
+        Self::NoFieldsToUpdate,
+        Self::InvalidCursor,
+        Self::NotFound,
+        Self::MethodNotAllowed,
+        Self::RequestTimeout,
+        Self::EmailTaken,
+        Self::PayloadTooLarge,
+        Self::UnsupportedMediaType,
+        Self::ValidationFailed,
+        Self::Internal,
+        Self::DatabaseUnavailable,
+        Self::ShuttingDown,
+        Self::DeadlineExceeded,
+    ];
+
+    /// The code as it appears in a body and in `type`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::MalformedRequest => "malformed_request",
+            Self::NoFieldsToUpdate => "no_fields_to_update",
+            Self::InvalidCursor => "invalid_cursor",
+            Self::NotFound => "not_found",
+            Self::MethodNotAllowed => "method_not_allowed",
+            Self::RequestTimeout => "request_timeout",
+            Self::EmailTaken => "email_taken",
+            Self::PayloadTooLarge => "payload_too_large",
+            Self::UnsupportedMediaType => "unsupported_media_type",
+            Self::ValidationFailed => "validation_failed",
+            Self::Internal => "internal",
+            Self::DatabaseUnavailable => "database_unavailable",
+            Self::ShuttingDown => "shutting_down",
+            Self::DeadlineExceeded => "deadline_exceeded",
+        }
+    }
+
+    /// The status that goes with the code.
+    #[must_use]
+    pub const fn status(self) -> StatusCode {
+        match self {
+            Self::MalformedRequest | Self::NoFieldsToUpdate | Self::InvalidCursor => StatusCode::BAD_REQUEST,
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
+            Self::EmailTaken => StatusCode::CONFLICT,
+            Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::ValidationFailed => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::DatabaseUnavailable | Self::ShuttingDown => StatusCode::SERVICE_UNAVAILABLE,
+            Self::DeadlineExceeded => StatusCode::GATEWAY_TIMEOUT,
+        }
+    }
+
+    /// A short summary that is the same for every problem of the kind.
+    #[must_use]
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::MalformedRequest => "Malformed request",
+            Self::NoFieldsToUpdate => "No fields to update",
+            Self::InvalidCursor => "Invalid cursor",
+            Self::NotFound => "Not found",
+            Self::MethodNotAllowed => "Method not allowed",
+            Self::RequestTimeout => "Request timeout",
+            Self::EmailTaken => "Email taken",
+            Self::PayloadTooLarge => "Payload too large",
+            Self::UnsupportedMediaType => "Unsupported media type",
+            Self::ValidationFailed => "Validation failed",
+            Self::Internal => "Internal server error",
+            Self::DatabaseUnavailable => "Database unavailable",
+            Self::ShuttingDown => "Shutting down",
+            Self::DeadlineExceeded => "Deadline exceeded",
+        }
+    }
+}
