@@ -104,7 +104,7 @@ pub(crate) async fn object(db: &TestDatabase, event: &str, times: u32, objection
             db.execute("CREATE SEQUENCE attempts").await;
             db.execute(&format!(
                 "CREATE FUNCTION object() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
-                 IF nextval('attempts') <= {times} THEN RAISE EXCEPTION 'no' USING ERRCODE = '{code}'; END IF; \
+                 IF nextval('attempts') <= {times} THEN RAISE EXCEPTION 'no' USING ERRCODE = '{code}', CONSTRAINT = 'uq_users_email'; END IF; \
                  RETURN NEW; END $$"
             ))
             .await;
@@ -121,7 +121,7 @@ pub(crate) async fn object(db: &TestDatabase, event: &str, times: u32, objection
                 "CREATE TRIGGER objection BEFORE {event} ON users FOR EACH ROW BEGIN \
                  SET @attempts = COALESCE(@attempts, 0) + 1; \
                  IF @attempts <= {times} THEN \
-                 SIGNAL SQLSTATE '{state}' SET MYSQL_ERRNO = {code}, MESSAGE_TEXT = 'no'; END IF; END"
+                 SIGNAL SQLSTATE '{state}' SET MYSQL_ERRNO = {code}, MESSAGE_TEXT = 'for key ''uq_users_email'''; END IF; END"
             ))
             .await;
         }
