@@ -156,6 +156,34 @@ pub(crate) async fn a_statement_that_runs_too_long_is_ended(db: TestDatabase) {
     holder.rollback().await.unwrap();
 }
 
+/// MySQL lets such a user in over TLS or with RSA only; once it knows the password it is less strict, and MariaDB always is.
+pub(crate) async fn a_user_that_never_logged_in_before_is_let_in(db: TestDatabase) {
+    if db.engine() != TestEngine::MySql {
+        // The others have no authentication that depends on earlier logins.
+        db.database().ping(Duration::from_secs(5)).await.unwrap();
+        return;
+    }
+    let mut url = url::Url::parse(db.url()).unwrap();
+    let name = format!("u{}", &url.path()[url.path().len() - 20..]);
+    db.execute(&format!(
+        "CREATE USER '{name}'@'%' IDENTIFIED WITH caching_sha2_password BY 'never:used/before'"
+    ))
+    .await;
+    // Without a privilege on any database it can still log in.
+    url.set_path("");
+    url.set_username(&name).unwrap();
+    url.set_password(Some("never:used/before")).unwrap();
+    let options = DatabaseOptions {
+        url: url.as_str().into(),
+        ..db.options()
+    };
+    let database = Database::open(&options).await.unwrap();
+    database.try_connection().await.unwrap();
+    database.ping(Duration::from_secs(5)).await.unwrap();
+    database.close().await.unwrap();
+    db.execute(&format!("DROP USER '{name}'@'%'")).await;
+}
+
 pub(crate) async fn pool_status_counts_what_is_in_use(db: TestDatabase) {
     let in_use = || db.database().pool_status().iter().map(|pool| pool.in_use).sum::<u32>();
     // A connection is handed back in the background.
