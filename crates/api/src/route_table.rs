@@ -4,14 +4,14 @@
 //! `GET /users/batch` would, to a pattern that was not meant. This table is asked first. It is read off the OpenAPI
 //! document, so that a route that is documented is known here as well.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use actix_web::{dev::ResourceDef, http::Method};
 use utoipa::openapi::{OpenApi, PathItem};
 
 /// The routes of the application.
 #[derive(Clone, Debug)]
-pub(crate) struct RouteTable(Vec<Route>);
+pub(crate) struct RouteTable(Vec<Arc<Route>>);
 
 /// A path template and its methods.
 #[derive(Clone)]
@@ -46,11 +46,11 @@ impl RouteTable {
         let mut routes: Vec<_> = described.chain(undescribed).collect();
         // A path that is spelled out goes before a pattern that it would fit as well.
         routes.sort_by_key(|route| route.template.contains('{'));
-        Self(routes)
+        Self(routes.into_iter().map(Arc::new).collect())
     }
 
     /// The route of `path`, if there is one.
-    pub(crate) fn find(&self, path: &str) -> Option<&Route> {
+    pub(crate) fn find(&self, path: &str) -> Option<&Arc<Route>> {
         self.0.iter().find(|route| route.pattern.is_match(path))
     }
 }
@@ -106,7 +106,7 @@ mod tests {
     #[test]
     fn a_spelled_out_path_goes_before_a_pattern() {
         let table = RouteTable::new(&crate::openapi_document("Test"), true);
-        let allow = |path| table.find(path).map(Route::allow);
+        let allow = |path| table.find(path).map(|route| route.allow());
         assert_eq!(allow("/api/v1/users/batch").as_deref(), Some("POST"));
         assert_eq!(allow("/api/v1/users/17").as_deref(), Some("DELETE, GET, HEAD, PATCH"));
         assert_eq!(allow("/api/v1/users").as_deref(), Some("GET, HEAD, POST"));

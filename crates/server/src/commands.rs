@@ -23,39 +23,26 @@ const HEALTHCHECK_PATIENCE: Duration = Duration::from_secs(4);
 
 /// `migrate …`
 pub(crate) async fn migrate(config: &Config, command: MigrateCommand) -> anyhow::Result<ExitCode> {
-    if matches!(command, MigrateCommand::Script) {
-        return print(&persistence::mysql_script());
-    }
-    let database = open(config, Durability::Full).await?;
-    let outcome = run_migration(config, &database, command).await;
-    database.close().await?;
-    outcome
-}
-
-async fn run_migration(config: &Config, database: &Database, command: MigrateCommand) -> anyhow::Result<ExitCode> {
-    let migrations = Migrations::new(database);
+    let durability = Durability::Full;
     match command {
-        MigrateCommand::Up { limit } => report("applied", &migrations.up(limit).await?),
-        MigrateCommand::Down { count } => report("reverted", &migrations.down(count).await?),
+        MigrateCommand::Script => print(&persistence::mysql_script()),
+        MigrateCommand::Up { limit } => {
+            let work = async |database: &Database| report("applied", &Migrations::new(database).up(limit).await?);
+            with_database(config, durability, work).await
+        }
+        MigrateCommand::Down { count } => {
+            let work = async |database: &Database| report("reverted", &Migrations::new(database).down(count).await?);
+            with_database(config, durability, work).await
+        }
         MigrateCommand::Fresh => {
             refuse_in_production(config, "migrate fresh drops all data")?;
-            report("applied", &migrations.fresh().await?)
+            let work = async |database: &Database| report("applied", &Migrations::new(database).fresh().await?);
+            with_database(config, durability, work).await
         }
         MigrateCommand::Status { json } => {
-            let steps = migrations.status().await?;
-            print(&if json {
-                status_json(&steps)?
-            } else {
-                status_table(&steps)
-            })?;
-            let any_pending = steps.iter().any(MigrationStatus::is_pending);
-            Ok(if any_pending {
-                ExitCode::FAILURE
-            } else {
-                ExitCode::SUCCESS
-            })
+            let work = async |database: &Database| report_status(&Migrations::new(database).status().await?, json);
+            with_database(config, durability, work).await
         }
-        MigrateCommand::Script => print(&persistence::mysql_script()),
     }
 }
 
@@ -65,6 +52,16 @@ fn report(what: &str, steps: &[String]) -> anyhow::Result<ExitCode> {
     }
     let lines: Vec<_> = steps.iter().map(|step| format!("{what} {step}")).collect();
     print(&lines.join("\n"))
+}
+
+fn report_status(steps: &[MigrationStatus], json: bool) -> anyhow::Result<ExitCode> {
+    print(&if json { status_json(steps)? } else { status_table(steps) })?;
+    let any_pending = steps.iter().any(MigrationStatus::is_pending);
+    Ok(if any_pending {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
 }
 
 fn status_table(steps: &[MigrationStatus]) -> String {
@@ -93,10 +90,10 @@ pub(crate) async fn seed(config: &Config, arguments: SeedArguments) -> anyhow::R
         refuse_in_production(config, "seed --truncate deletes all users")?;
     }
     // Lost seeds are sown again by the same command, so they need not wait for the disk.
-    let database = open(config, Durability::Relaxed).await?;
-    let outcome = run_seed(&database, arguments).await;
-    database.close().await?;
-    outcome
+    with_database(config, Durability::Relaxed, async |database: &Database| {
+        run_seed(database, arguments).await
+    })
+    .await
 }
 
 async fn run_seed(database: &Database, arguments: SeedArguments) -> anyhow::Result<ExitCode> {
@@ -173,8 +170,12 @@ async fn ask(host: &str, port: u16) -> anyhow::Result<String> {
     Ok(String::from_utf8_lossy(&answer).into_owned())
 }
 
-/// The database for work that outlasts a request.
-async fn open(config: &Config, durability: Durability) -> anyhow::Result<Database> {
+/// Opens the database for work that outlasts a request, and closes it when the work has ended, however that was.
+async fn with_database(
+    config: &Config,
+    durability: Durability,
+    work: impl AsyncFnOnce(&Database) -> anyhow::Result<ExitCode>,
+) -> anyhow::Result<ExitCode> {
     let mut options = database_options(&config.database).for_maintenance();
     options.durability = durability;
     let database = Database::open(&options).await.context("cannot open the database")?;
@@ -182,7 +183,9 @@ async fn open(config: &Config, durability: Durability) -> anyhow::Result<Databas
         .try_connection()
         .await
         .context("cannot connect to the database")?;
-    Ok(database)
+    let outcome = work(&database).await;
+    database.close().await?;
+    outcome
 }
 
 fn refuse_in_production(config: &Config, what: &str) -> anyhow::Result<()> {

@@ -73,11 +73,11 @@ impl UserService {
     /// [`UserError::NotFound`].
     pub async fn get(&self, id: UserId) -> Result<User, UserError> {
         let database = self.database.clone();
-        let work = async move { Ok(UserRepository::new(database.reader()).find(id).await?) };
-        self.runtime
-            .run(work)
-            .await
-            .and_then(|user: Option<User>| user.ok_or(UserError::NotFound(id)))
+        let work = async move {
+            let found = UserRepository::new(database.reader()).find(id).await?;
+            found.ok_or(UserError::NotFound(id))
+        };
+        self.runtime.run(work).await
     }
 
     /// A page of the list by its number, with the size of the whole list. Past the end it is empty.

@@ -25,6 +25,7 @@ use super::gate::MatchedRoute;
 use crate::{
     AppState,
     problem::{Problem, error_chain},
+    route_table::Route,
 };
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -60,40 +61,23 @@ pub(crate) async fn edge(
     if request.method() == Method::HEAD {
         request.head_mut().method = Method::GET;
     }
-    let outcome = run(request, next, state.options().request_timeout).await;
-    match outcome {
+    let route = state.routes().find(request.match_info().as_str()).cloned();
+    request.extensions_mut().insert(MatchedRoute(route.clone()));
+    let template = route.as_deref().map_or("unmatched", Route::template);
+    match run(request, next, state.options().request_timeout).await {
         Ok(response) => {
-            let problem = response.response().error().map(problem_of);
-            let mut response = match problem {
+            let rendered = response.response().error().map(|error| exchange.render(error));
+            let mut response = match rendered {
                 None => response.map_into_boxed_body(),
-                Some(Ok(problem)) => {
-                    let rendered = exchange.render(problem);
-                    response.into_response(rendered)
-                }
-                Some(Err(foreign)) => {
-                    let rendered = exchange.render(&foreign);
-                    response.into_response(rendered)
-                }
+                Some(rendered) => response.into_response(rendered),
             };
-            let route = response
-                .request()
-                .extensions()
-                .get::<MatchedRoute>()
-                .map(|route| route.0.clone());
-            exchange.finish(response.response_mut(), route.as_deref());
+            exchange.finish(response.response_mut(), template);
             Ok(response)
         }
         // The request is gone with whatever failed, so the answer travels as an error.
         Err(error) => {
-            let mut rendered = match problem_of(&error) {
-                Ok(problem) => exchange.render(problem),
-                Err(foreign) => exchange.render(&foreign),
-            };
-            let route = state
-                .routes()
-                .find(&exchange.path)
-                .map(|route| route.template().to_owned());
-            exchange.finish(&mut rendered, route.as_deref());
+            let mut rendered = exchange.render(&error);
+            exchange.finish(&mut rendered, template);
             Err(InternalError::from_response(error, rendered).into())
         }
     }
@@ -113,13 +97,6 @@ async fn run<B: MessageBody + 'static>(
     }
 }
 
-/// The problem that an error is, or one made of it when it is not ours.
-fn problem_of(error: &Error) -> Result<&Problem, Problem> {
-    error
-        .as_error::<Problem>()
-        .ok_or_else(|| Problem::internal(error.to_string()))
-}
-
 /// The client's own id where it is harmless in a log, else a fresh one that sorts by time.
 fn request_id(headers: &HeaderMap) -> String {
     let is_harmless = |id: &&str| {
@@ -136,8 +113,16 @@ fn request_id(headers: &HeaderMap) -> String {
 }
 
 impl Exchange {
+    /// Renders the problem that an error is, or an internal one where it is not ours.
+    fn render(&self, error: &Error) -> HttpResponse {
+        match error.as_error::<Problem>() {
+            Some(problem) => self.render_problem(problem),
+            None => self.render_problem(&Problem::internal(error.to_string())),
+        }
+    }
+
     /// Renders a problem, and logs the cause of one that is ours: once, here.
-    fn render(&self, problem: &Problem) -> HttpResponse {
+    fn render_problem(&self, problem: &Problem) -> HttpResponse {
         if let Some(cause) = problem.cause() {
             tracing::error!(
                 request_id = self.request_id,
@@ -150,7 +135,7 @@ impl Exchange {
     }
 
     /// Adds the headers that every answer carries, and writes the log line.
-    fn finish(&self, response: &mut HttpResponse, route: Option<&str>) {
+    fn finish(&self, response: &mut HttpResponse, route: &str) {
         let elapsed = self.started.elapsed();
         let status = response.status();
         if self.is_draining {
@@ -172,7 +157,7 @@ impl Exchange {
         }
         tracing::info!(
             method = %self.method,
-            route = route.unwrap_or("unmatched"),
+            route,
             status = status.as_u16(),
             duration_ms = (elapsed.as_secs_f64() * 1e6).round() / 1e3,
             request_id = self.request_id,

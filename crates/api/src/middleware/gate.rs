@@ -1,5 +1,7 @@
 //! Refuses, before any routing, what no handler would take.
 
+use std::sync::Arc;
+
 use actix_web::{
     Error, HttpMessage,
     body::MessageBody,
@@ -13,11 +15,12 @@ use percent_encoding::percent_decode_str;
 use crate::{
     AppState,
     problem::{Code, Problem},
+    route_table::Route,
 };
 
-/// The template of the route that a request is for.
+/// The route that a request is for, if there is one. The edge looks it up, once.
 #[derive(Clone, Debug)]
-pub(crate) struct MatchedRoute(pub(crate) String);
+pub(crate) struct MatchedRoute(pub(crate) Option<Arc<Route>>);
 
 /// Lets a request pass whose path and method exist.
 pub(crate) async fn gate(
@@ -40,12 +43,10 @@ fn check(state: &AppState, request: &ServiceRequest) -> Result<(), Problem> {
             "The path is not percent-encoded UTF-8",
         ));
     }
-    let Some(route) = state.routes().find(request.match_info().as_str()) else {
+    let extensions = request.extensions();
+    let Some(MatchedRoute(Some(route))) = extensions.get() else {
         return Err(Problem::no_such_path());
     };
-    request
-        .extensions_mut()
-        .insert(MatchedRoute(route.template().to_owned()));
     if route.takes(request.method()) {
         return Ok(());
     }
