@@ -11,7 +11,7 @@ use utoipa_actix_web::AppExt;
 
 use crate::{
     AppState, docs, health,
-    middleware::{edge, gate},
+    middleware::{admission, edge},
     problem::Problem,
     users,
 };
@@ -30,9 +30,9 @@ pub fn build_app(
         .configure(health::configure)
         .into_app()
         .configure(|config| docs::configure(config, with_docs))
-        // The gate stops unknown paths. What it knows and the router does not, such as an escaped slash, ends here.
+        // Admission stops unknown paths. What it knows and the router does not, such as an escaped slash, ends here.
         .default_service(web::to(async || Err::<HttpResponse, _>(Problem::no_such_path())))
-        .wrap(from_fn(gate))
+        .wrap(from_fn(admission))
         // The last is the outermost.
         .wrap(from_fn(edge))
 }

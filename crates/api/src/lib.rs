@@ -7,6 +7,7 @@
 //! What must never be imported here: the persistence layer, SQL. A use case is called, never written.
 
 mod app;
+mod auth;
 mod cursor_seal;
 mod docs;
 mod extract;
@@ -26,4 +27,4 @@ pub use app::build_app;
 pub use lifecycle::Lifecycle;
 pub use openapi::document as openapi_document;
 pub use problem::{Code, Fault, FaultCode, Problem, error_chain};
-pub use state::{ApiOptions, AppState};
+pub use state::{ApiOptions, AppState, StateError};

@@ -1,10 +1,13 @@
 //! What every answer owes its caller, whatever happened on the way.
 //!
 //! - [`edge`], the outermost: request id, process time, security headers, the deadline, rendering of problems, the log line
-//! - [`gate`]: paths and methods that do not exist, and the end of the process
+//! - [`admission`]: whether a request is let in at all
+//! - [`RequestNotes`]: what these and the handlers tell each other
 
+mod admission;
 mod edge;
-mod gate;
+mod notes;
 
+pub(crate) use admission::admission;
 pub(crate) use edge::edge;
-pub(crate) use gate::gate;
+pub(crate) use notes::RequestNotes;

@@ -69,6 +69,12 @@ impl Route {
         &self.template
     }
 
+    /// Whether the route belongs to the API proper. Everything else is for those who operate the service or read about it:
+    /// it is neither limited nor guarded.
+    pub(crate) fn is_api(&self) -> bool {
+        self.template.starts_with("/api/v1/")
+    }
+
     pub(crate) fn takes(&self, method: &Method) -> bool {
         self.methods.contains(method)
     }

@@ -40,6 +40,14 @@ impl Default for ApiOptions {
     }
 }
 
+/// The application cannot be put together.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    /// A defect of this crate.
+    #[error("cannot write the OpenAPI document")]
+    OpenApi(#[from] serde_json::Error),
+}
+
 /// The shared state. Cloning it copies a pointer.
 #[derive(Clone, Debug)]
 pub struct AppState(Arc<Shared>);
@@ -59,13 +67,13 @@ impl AppState {
     /// The state of an application over these use cases.
     ///
     /// # Errors
-    /// When the OpenAPI document cannot be written as JSON, which would be a defect of this crate.
+    /// Whatever [`StateError`] names.
     pub fn new(
         users: UserService,
         health: HealthService,
         options: ApiOptions,
         lifecycle: Lifecycle,
-    ) -> Result<Self, serde_json::Error> {
+    ) -> Result<Self, StateError> {
         let document = openapi::document(&options.title);
         let openapi_json = Bytes::from(document.to_pretty_json()?);
         let routes = RouteTable::new(&document, options.docs);

@@ -109,7 +109,7 @@ async fn app_state(config: &Config, database: &Database, lifecycle: Lifecycle) -
     let health = HealthService::new(database.clone(), runtime);
     // Says in the log, at once, that migrations are pending or that the database does not answer.
     health.check().await;
-    AppState::new(users, health, options, lifecycle).context("cannot write the OpenAPI document")
+    Ok(AppState::new(users, health, options, lifecycle)?)
 }
 
 /// Applies pending migrations over connections of their own, which have no statement time-out.

@@ -21,11 +21,10 @@ use futures_util::FutureExt;
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use super::gate::MatchedRoute;
+use super::RequestNotes;
 use crate::{
     AppState,
     problem::{Problem, error_chain},
-    route_table::Route,
 };
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -40,6 +39,7 @@ struct Exchange {
     request_id: String,
     method: Method,
     path: String,
+    notes: RequestNotes,
     is_draining: bool,
 }
 
@@ -50,20 +50,20 @@ pub(crate) async fn edge(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let _in_progress = state.lifecycle().begin_request();
+    let notes = RequestNotes::new(state.routes().find(request.match_info().as_str()).cloned());
+    request.extensions_mut().insert(notes.clone());
     let exchange = Exchange {
         started: Instant::now(),
         request_id: request_id(request.headers()),
         method: request.method().clone(),
         path: request.path().to_owned(),
+        notes,
         is_draining: state.lifecycle().is_draining(),
     };
     // HEAD is GET without the body, which the HTTP layer leaves out by itself (RFC 9110 section 9.3.2).
     if request.method() == Method::HEAD {
         request.head_mut().method = Method::GET;
     }
-    let route = state.routes().find(request.match_info().as_str()).cloned();
-    request.extensions_mut().insert(MatchedRoute(route.clone()));
-    let template = route.as_deref().map_or("unmatched", Route::template);
     match run(request, next, state.options().request_timeout).await {
         Ok(response) => {
             let rendered = response.response().error().map(|error| exchange.render(error));
@@ -71,13 +71,13 @@ pub(crate) async fn edge(
                 None => response.map_into_boxed_body(),
                 Some(rendered) => response.into_response(rendered),
             };
-            exchange.finish(response.response_mut(), template);
+            exchange.finish(response.response_mut());
             Ok(response)
         }
         // The request is gone with whatever failed, so the answer travels as an error.
         Err(error) => {
             let mut rendered = exchange.render(&error);
-            exchange.finish(&mut rendered, template);
+            exchange.finish(&mut rendered);
             Err(InternalError::from_response(error, rendered).into())
         }
     }
@@ -135,7 +135,7 @@ impl Exchange {
     }
 
     /// Adds the headers that every answer carries, and writes the log line.
-    fn finish(&self, response: &mut HttpResponse, route: &str) {
+    fn finish(&self, response: &mut HttpResponse) {
         let elapsed = self.started.elapsed();
         let status = response.status();
         if self.is_draining {
@@ -149,6 +149,9 @@ impl Exchange {
         if self.path.starts_with("/api/v1") {
             headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         }
+        for (name, value) in self.notes.take_headers() {
+            headers.insert(name, value);
+        }
         if let Ok(value) = HeaderValue::from_str(&self.request_id) {
             headers.insert(X_REQUEST_ID, value);
         }
@@ -157,7 +160,7 @@ impl Exchange {
         }
         tracing::info!(
             method = %self.method,
-            route,
+            route = self.notes.template(),
             status = status.as_u16(),
             duration_ms = (elapsed.as_secs_f64() * 1e6).round() / 1e3,
             request_id = self.request_id,

@@ -12,18 +12,26 @@ use serde_json::{Value, json};
 use crate::answer::Answer;
 
 /// The codes of problems and the status of each, as promised to clients.
-const CODES: [(&str, u16); 14] = [
+const CODES: [(&str, u16); 22] = [
     ("malformed_request", 400),
     ("no_fields_to_update", 400),
     ("invalid_cursor", 400),
+    ("unauthenticated", 401),
+    ("forbidden", 403),
     ("not_found", 404),
     ("method_not_allowed", 405),
     ("request_timeout", 408),
     ("email_taken", 409),
+    ("idempotency_in_progress", 409),
+    ("precondition_failed", 412),
     ("payload_too_large", 413),
     ("unsupported_media_type", 415),
     ("validation_failed", 422),
+    ("idempotency_key_reused", 422),
+    ("precondition_required", 428),
+    ("rate_limited", 429),
     ("internal", 500),
+    ("overloaded", 503),
     ("database_unavailable", 503),
     ("shutting_down", 503),
     ("deadline_exceeded", 504),
@@ -165,7 +173,7 @@ fn check_problem(path: &str, answer: &Answer, context: &str) {
             "{member} of {context}"
         );
     }
-    let waits = answer.status == 503;
+    let waits = matches!(code, "rate_limited" | "idempotency_in_progress") || answer.status == 503;
     assert_eq!(
         answer.header("retry-after").is_some(),
         waits,

@@ -1,9 +1,10 @@
-//! Refuses, before any routing, what no handler would take.
-
-use std::sync::Arc;
+//! Decides, before any routing, whether a request is let in. The steps, in this order:
+//!
+//! 1. an instance that is going, or has as many requests in progress as it may, takes no more (503)
+//! 2. the path must be decodable (400), exist (404) and take the method (405)
 
 use actix_web::{
-    Error, HttpMessage,
+    Error,
     body::MessageBody,
     dev::{ServiceRequest, ServiceResponse},
     http::header::{ALLOW, HeaderValue},
@@ -12,41 +13,46 @@ use actix_web::{
 };
 use percent_encoding::percent_decode_str;
 
+use super::notes::RequestNotes;
 use crate::{
     AppState,
     problem::{Code, Problem},
-    route_table::Route,
 };
 
-/// The route that a request is for, if there is one. The edge looks it up, once.
-#[derive(Clone, Debug)]
-pub(crate) struct MatchedRoute(pub(crate) Option<Arc<Route>>);
-
-/// Lets a request pass whose path and method exist.
-pub(crate) async fn gate(
+/// Lets a request in, or answers why not.
+pub(crate) async fn admission(
     state: Data<AppState>,
     request: ServiceRequest,
     next: Next<impl MessageBody>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    check(&state, &request)?;
+    admit(&state, &request)?;
     next.call(request).await
 }
 
-fn check(state: &AppState, request: &ServiceRequest) -> Result<(), Problem> {
-    // Whoever watches the instance still learns that it lives and is not ready.
-    if state.lifecycle().is_closing() && !request.path().starts_with("/health") {
+fn admit(state: &AppState, request: &ServiceRequest) -> Result<(), Problem> {
+    let notes = RequestNotes::of(request.request())
+        .ok_or_else(|| Problem::internal("the application was built without its edge"))?;
+    check_capacity(state, &notes)?;
+    check_route(request, &notes)
+}
+
+/// Whoever watches the instance still learns that it lives and is not ready.
+fn check_capacity(state: &AppState, notes: &RequestNotes) -> Result<(), Problem> {
+    let is_operational = notes.route().is_some_and(|route| !route.is_api());
+    if state.lifecycle().is_closing() && !is_operational {
         return Err(Problem::shutting_down());
     }
+    Ok(())
+}
+
+fn check_route(request: &ServiceRequest, notes: &RequestNotes) -> Result<(), Problem> {
     if !is_decodable(request.uri().path()) {
         return Err(Problem::new(
             Code::MalformedRequest,
             "The path is not percent-encoded UTF-8",
         ));
     }
-    let extensions = request.extensions();
-    let Some(MatchedRoute(Some(route))) = extensions.get() else {
-        return Err(Problem::no_such_path());
-    };
+    let route = notes.route().ok_or_else(Problem::no_such_path)?;
     if route.takes(request.method()) {
         return Ok(());
     }

@@ -1,0 +1,69 @@
+//! What is found out about a request on its way and is needed when its answer goes out.
+
+use std::{cell::RefCell, rc::Rc, sync::Arc};
+
+use actix_web::{
+    HttpMessage, HttpRequest,
+    http::header::{HeaderName, HeaderValue},
+};
+
+use crate::{auth::Principal, route_table::Route};
+
+/// Notes on one request. The edge makes them, keeps a copy, and puts another among the extensions of the request; so they
+/// outlive a request that is given up or whose handler panics.
+#[derive(Clone, Debug)]
+pub(crate) struct RequestNotes(Rc<Notes>);
+
+#[derive(Debug)]
+struct Notes {
+    route: Option<Arc<Route>>,
+    principal: RefCell<Option<Principal>>,
+    headers: RefCell<Vec<(HeaderName, HeaderValue)>>,
+}
+
+impl RequestNotes {
+    /// Notes on a request for `route`; none where the path is unknown.
+    pub(crate) fn new(route: Option<Arc<Route>>) -> Self {
+        Self(Rc::new(Notes {
+            route,
+            principal: RefCell::default(),
+            headers: RefCell::default(),
+        }))
+    }
+
+    /// The notes on `request`, if it came in through the edge.
+    pub(crate) fn of(request: &HttpRequest) -> Option<Self> {
+        request.extensions().get::<Self>().cloned()
+    }
+
+    /// The route that the request is for.
+    pub(crate) fn route(&self) -> Option<&Route> {
+        self.0.route.as_deref()
+    }
+
+    /// The path with names for its variable parts, `unmatched` where there is no such path. Never an id, and never what the
+    /// client wrote.
+    pub(crate) fn template(&self) -> &str {
+        self.route().map_or("unmatched", Route::template)
+    }
+
+    /// Who the caller has proved to be.
+    pub(crate) fn principal(&self) -> Option<Principal> {
+        self.0.principal.borrow().clone()
+    }
+
+    /// Notes who the caller has proved to be.
+    pub(crate) fn set_principal(&self, principal: Principal) {
+        self.0.principal.replace(Some(principal));
+    }
+
+    /// Adds a header to the answer, whatever that will be.
+    pub(crate) fn add_header(&self, name: HeaderName, value: HeaderValue) {
+        self.0.headers.borrow_mut().push((name, value));
+    }
+
+    /// The headers that were added.
+    pub(crate) fn take_headers(&self) -> Vec<(HeaderName, HeaderValue)> {
+        self.0.headers.take()
+    }
+}
