@@ -1,7 +1,7 @@
 //! From a request to values that obey every rule, or to one problem that lists every fault.
 //!
-//! [`Input`] is the only extractor of the operations under `/api/v1`. Path, query and body are read together, because a
-//! caller wants to hear of all faults at once, and because the order of checks is a promise: 415, 413, 400, 422.
+//! [`Input`] is the only extractor of the operations under `/api/v1`. Path, query, body and headers are read together, because
+//! a caller wants to hear of all faults at once, and because the order of checks is a promise: 415, 413, 400, 422, 428.
 
 use std::{future::Future, pin::Pin};
 
@@ -26,12 +26,13 @@ use crate::{
 /// The most memory that is set aside for a body because of what a client announces.
 const MAX_RESERVED_BYTES: usize = 64 * 1024;
 
-/// The validated input of an operation: what its path, query and body say.
+/// The validated input of an operation: what its path, query, body and headers say.
 #[derive(Debug)]
-pub(crate) struct Input<P, Q, B> {
+pub(crate) struct Input<P, Q, B, H = ()> {
     pub(crate) path: P,
     pub(crate) query: Q,
     pub(crate) body: B,
+    pub(crate) headers: H,
 }
 
 /// Something the path of an operation holds.
@@ -53,6 +54,23 @@ pub(crate) trait FromBody: Sized + 'static {
 
     /// Reads it, or notes why it cannot be read. A problem of its own goes before all faults.
     fn read(body: &Bytes, faults: &mut Vec<Fault>) -> Result<Option<Self>, Problem>;
+}
+
+/// Something the headers of an operation hold.
+pub(crate) trait FromHeaders: Sized + 'static {
+    /// Reads it. `body` is there for what depends on all of the request.
+    ///
+    /// # Errors
+    /// A header whose syntax is broken makes the request malformed.
+    fn read(request: &HttpRequest, body: &Bytes) -> Result<Self, Problem>;
+
+    /// Asks, of a request that is otherwise right, whether all headers that it must have are there.
+    ///
+    /// # Errors
+    /// The problem of a request that lacks one.
+    fn check_presence(&self, _: &AppState) -> Result<(), Problem> {
+        Ok(())
+    }
 }
 
 /// A body that is a JSON object. Its members are read into a form (`Self`) that can hold any text, whose `validator`
@@ -118,6 +136,12 @@ impl FromQuery for () {
     }
 }
 
+impl FromHeaders for () {
+    fn read(_: &HttpRequest, _: &Bytes) -> Result<Self, Problem> {
+        Ok(())
+    }
+}
+
 impl FromBody for () {
     const MEDIA_TYPES: &'static [&'static str] = &[];
 
@@ -126,7 +150,7 @@ impl FromBody for () {
     }
 }
 
-impl<P: FromPath, Q: FromQuery, B: FromBody> FromRequest for Input<P, Q, B> {
+impl<P: FromPath, Q: FromQuery, B: FromBody, H: FromHeaders> FromRequest for Input<P, Q, B, H> {
     type Error = actix_web::Error;
     type Future = Pin<Box<dyn Future<Output = Result<Self, actix_web::Error>>>>;
 
@@ -136,7 +160,7 @@ impl<P: FromPath, Q: FromQuery, B: FromBody> FromRequest for Input<P, Q, B> {
     }
 }
 
-impl<P: FromPath, Q: FromQuery, B: FromBody> Input<P, Q, B> {
+impl<P: FromPath, Q: FromQuery, B: FromBody, H: FromHeaders> Input<P, Q, B, H> {
     async fn read(request: &HttpRequest, payload: Payload) -> Result<Self, Problem> {
         let state = AppState::of(request)?;
         let body = match B::MEDIA_TYPES {
@@ -146,16 +170,23 @@ impl<P: FromPath, Q: FromQuery, B: FromBody> Input<P, Q, B> {
                 read_body(request, payload, state).await?
             }
         };
+        let headers = H::read(request, &body)?;
         let mut faults = Vec::new();
         let body = B::read(&body, &mut faults)?;
         let path = P::read(request, &mut faults);
         let mut reader = QueryReader::new(request.query_string(), &mut faults);
         let query = Q::read(&mut reader, state)?;
         reader.finish();
-        match (path, query, body) {
-            (Some(path), Some(query), Some(body)) if faults.is_empty() => Ok(Self { path, query, body }),
-            _ => Err(Problem::validation(faults)),
-        }
+        let (Some(path), Some(query), Some(body), true) = (path, query, body, faults.is_empty()) else {
+            return Err(Problem::validation(faults));
+        };
+        headers.check_presence(state)?;
+        Ok(Self {
+            path,
+            query,
+            body,
+            headers,
+        })
     }
 }
 

@@ -8,10 +8,14 @@
 
 mod app;
 mod auth;
+mod conditional;
+mod created;
 mod cursor_seal;
 mod docs;
+mod etag;
 mod extract;
 mod health;
+mod idempotency;
 mod json;
 mod lifecycle;
 mod middleware;

@@ -210,6 +210,11 @@ impl From<UserError> for Problem {
                 };
                 Self::new(Code::EmailTaken, error.to_string()).with_faults(positions.iter().map(fault).collect())
             }
+            UserError::PreconditionFailed => Self::new(Code::PreconditionFailed, error.to_string()),
+            UserError::IdempotencyInProgress => {
+                Self::new(Code::IdempotencyInProgress, error.to_string()).retry_after_a_second()
+            }
+            UserError::IdempotencyKeyReused => Self::new(Code::IdempotencyKeyReused, error.to_string()),
             UserError::DatabaseUnavailable(_) => Self::database_unavailable(error),
             UserError::Stopped(_) => Self::shutting_down(),
             UserError::Internal(_) => Self::internal(error),

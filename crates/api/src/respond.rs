@@ -3,14 +3,13 @@
 use actix_web::{HttpRequest, HttpResponse, Responder, body::BoxBody, http::header};
 use serde::Serialize;
 
-/// 200 with a JSON body.
-#[derive(Debug)]
-pub(crate) struct Json<T>(pub(crate) T);
+use crate::etag::{ETag, TagList};
 
-/// 201 with a JSON body, and the address of what was created where that is one thing.
+/// 200 with a JSON body and the tag of the state that it shows; or 304 when that is the state that the caller has already.
 #[derive(Debug)]
-pub(crate) struct Created<T> {
-    pub(crate) location: Option<String>,
+pub(crate) struct Tagged<T> {
+    pub(crate) etag: ETag,
+    pub(crate) if_none_match: Option<TagList>,
     pub(crate) body: T,
 }
 
@@ -25,23 +24,22 @@ pub(crate) struct Linked<T> {
     pub(crate) body: T,
 }
 
-impl<T: Serialize> Responder for Json<T> {
+impl<T: Serialize> Responder for Tagged<T> {
     type Body = BoxBody;
 
     fn respond_to(self, _: &HttpRequest) -> HttpResponse {
-        HttpResponse::Ok().json(self.0)
-    }
-}
-
-impl<T: Serialize> Responder for Created<T> {
-    type Body = BoxBody;
-
-    fn respond_to(self, _: &HttpRequest) -> HttpResponse {
-        let mut response = HttpResponse::Created();
-        if let Some(location) = self.location {
-            response.insert_header((header::LOCATION, location));
+        let is_known = self.if_none_match.is_some_and(|tags| tags.matches_weakly(&self.etag));
+        let mut response = if is_known {
+            HttpResponse::NotModified()
+        } else {
+            HttpResponse::Ok()
+        };
+        response.insert_header((header::ETAG, self.etag.as_str()));
+        if is_known {
+            response.finish()
+        } else {
+            response.json(self.body)
         }
-        response.json(self.body)
     }
 }
 

@@ -23,6 +23,8 @@ pub struct ApiOptions {
     pub client_timeout: Duration,
     /// The longest time from the head of a request to the head of its answer.
     pub request_timeout: Duration,
+    /// Whether a change is refused that does not say by `If-Match` which state it is based on.
+    pub require_if_match: bool,
     /// What the keys of the service are derived from. Instances that share it accept each other's cursors.
     pub secret_key: Option<Vec<u8>>,
 }
@@ -35,6 +37,7 @@ impl Default for ApiOptions {
             body_limit_bytes: 1024 * 1024,
             client_timeout: Duration::from_secs(5),
             request_timeout: Duration::from_secs(10),
+            require_if_match: false,
             secret_key: None,
         }
     }

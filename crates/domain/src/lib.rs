@@ -20,6 +20,6 @@ pub use email::Email;
 pub use page::{Page, PageNumber, PageRequest, PageSize, Slice, UserFilter};
 pub use rule::{Rule, Violation};
 pub use timestamp::Timestamp;
-pub use user::{NewUser, NoChanges, User, UserChanges, UserId};
+pub use user::{NewUser, NoChanges, Precondition, Revision, User, UserChanges, UserId};
 pub use user_batch::UserBatch;
 pub use user_name::UserName;

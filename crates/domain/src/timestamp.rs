@@ -1,6 +1,6 @@
 //! Points in time, in the one precision that every engine can store.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
@@ -43,6 +43,14 @@ impl Timestamp {
     #[must_use]
     pub fn unix_micros(self) -> i64 {
         self.0.timestamp_micros()
+    }
+
+    /// The time that much later, or the last that there is.
+    #[must_use]
+    pub fn saturating_add(self, duration: Duration) -> Self {
+        let micros = i64::try_from(duration.as_micros()).unwrap_or(i64::MAX);
+        let later = self.unix_micros().saturating_add(micros).min(Self::MAX_MICROS);
+        Self::from_unix_micros(later).unwrap_or(self)
     }
 
     /// The same time as a `chrono` value.

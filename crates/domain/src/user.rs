@@ -68,6 +68,39 @@ pub struct User {
     pub version: i64,
 }
 
+impl User {
+    /// The state in which the user is.
+    #[must_use]
+    pub const fn revision(&self) -> Revision {
+        Revision {
+            id: self.id,
+            created_at: self.created_at,
+            version: self.version,
+        }
+    }
+}
+
+/// One state of one user: every change makes another. The time of creation is part of it because some databases give the
+/// number of a deleted user to the next one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Revision {
+    /// Whose state it is.
+    pub id: UserId,
+    /// When the user was created.
+    pub created_at: Timestamp,
+    /// How many changes, counted from 1, led to the state.
+    pub version: i64,
+}
+
+/// What somebody who asks for a change takes the user to be, so that a change made meanwhile is not overwritten unseen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Precondition {
+    /// The change is wanted whatever the state.
+    None,
+    /// The change is wanted only while the user is in one of these states; with an empty list never.
+    OneOf(Vec<Revision>),
+}
+
 /// What is needed to create a user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewUser {

@@ -45,3 +45,27 @@ pub(crate) mod user {
         }
     }
 }
+
+pub(crate) mod idempotency_key {
+    //! The table `idempotency_keys`.
+
+    use sea_orm::entity::prelude::*;
+
+    /// A row of `idempotency_keys`.
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "idempotency_keys")]
+    pub(crate) struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub(crate) key_hash: String,
+        pub(crate) request_hash: String,
+        /// Empty only in the transaction that writes the row.
+        pub(crate) answer: Vec<u8>,
+        /// In UTC, like every time in the database.
+        pub(crate) expires_at: DateTime,
+    }
+
+    #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
+    pub(crate) enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}

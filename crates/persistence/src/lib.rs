@@ -1,7 +1,7 @@
 //! Pools, transactions, migrations, seeding and the repository of users, on SQLite, MySQL, MariaDB and PostgreSQL.
 //!
-//! [`Database`] holds the pools and is the only door to a [`Transaction`]; [`UserRepository`] speaks SQL over either.
-//! Entities are private, so no other layer can query past the repository, and every difference between engines lives in
+//! [`Database`] holds the pools and is the only door to a [`Transaction`]; [`UserRepository`] and
+//! [`IdempotencyRepository`] speak SQL over either. Entities are private, so no other layer can query past the repository, and every difference between engines lives in
 //! the private module `engine`.
 //!
 //! What must never be imported here: HTTP, and business decisions such as what a duplicate means to a caller.
@@ -12,6 +12,7 @@ mod engine;
 mod entity;
 mod error;
 mod executor;
+mod idempotency;
 mod migration;
 mod repository;
 mod seed;
@@ -23,6 +24,7 @@ pub use database::{Database, PoolStatus};
 pub use engine::Engine;
 pub use error::PersistenceError;
 pub use executor::{Connection, Executor, Transaction};
+pub use idempotency::{HexHash, IdempotencyRepository, KeptAnswer};
 pub use migration::{CREATE_USERS, MigrationStatus, Migrations, mysql_script};
 pub use repository::UserRepository;
 pub use seed::{SeedPlan, SeedProgress, add_sample_users, seed, truncate};

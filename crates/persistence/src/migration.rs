@@ -17,6 +17,8 @@ use crate::{
 
 mod m20261123_000001_create_users;
 mod m20261123_000002_index_users_by_creation;
+mod m20261123_000003_create_idempotency_keys;
+mod m20261123_000004_index_idempotency_keys_by_expiry;
 
 /// The name of the step that creates the table of users.
 pub const CREATE_USERS: &str = "m20261123_000001_create_users";
@@ -24,7 +26,7 @@ pub const CREATE_USERS: &str = "m20261123_000001_create_users";
 /// The table in which the steps are recorded.
 const BOOKKEEPING: &str = "seaql_migrations";
 
-const STEPS: [Step; 2] = [
+const STEPS: [Step; 4] = [
     Step {
         name: CREATE_USERS,
         up: m20261123_000001_create_users::up,
@@ -34,6 +36,16 @@ const STEPS: [Step; 2] = [
         name: "m20261123_000002_index_users_by_creation",
         up: m20261123_000002_index_users_by_creation::up,
         down: m20261123_000002_index_users_by_creation::down,
+    },
+    Step {
+        name: "m20261123_000003_create_idempotency_keys",
+        up: m20261123_000003_create_idempotency_keys::up,
+        down: m20261123_000003_create_idempotency_keys::down,
+    },
+    Step {
+        name: "m20261123_000004_index_idempotency_keys_by_expiry",
+        up: m20261123_000004_index_idempotency_keys_by_expiry::up,
+        down: m20261123_000004_index_idempotency_keys_by_expiry::down,
     },
 ];
 

@@ -1,8 +1,11 @@
 //! The users' table in SQL, and nothing but SQL: no rule, no transaction begins or ends here.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
-use domain::{Cursor, Email, NewUser, Timestamp, User, UserChanges, UserFilter, UserId};
+use domain::{Cursor, Email, NewUser, Precondition, Revision, Timestamp, User, UserChanges, UserFilter, UserId};
 use futures_util::{Stream, StreamExt};
 use sea_orm::{
     ActiveValue::{NotSet, Set},
@@ -183,8 +186,9 @@ impl<'a, E: Executor> UserRepository<'a, E> {
         self.fetch(newest_first(matching).limit(limit)).await
     }
 
-    /// Changes a user and returns it as it is then, or nothing when there is none. Run it in a transaction: where rows cannot
-    /// be returned by the statement that changes them, the row is read back.
+    /// Changes a user and returns it as it is then, or nothing when there is none for which `precondition` holds. The
+    /// statement itself decides that, so of two changes based on the same state only one takes place. Run it in a
+    /// transaction: where rows cannot be returned by the statement that changes them, the row is read back.
     ///
     /// A change to the values that the user has already keeps `version` and `updated_at`.
     ///
@@ -194,6 +198,7 @@ impl<'a, E: Executor> UserRepository<'a, E> {
         &self,
         id: UserId,
         changes: &UserChanges,
+        precondition: &Precondition,
         now: Timestamp,
     ) -> Result<Option<User>, PersistenceError> {
         let differs = [
@@ -204,7 +209,7 @@ impl<'a, E: Executor> UserRepository<'a, E> {
         // MySQL assigns from left to right, and a later assignment sees the earlier ones: `version` and `updated_at` come
         // first, while `name` and `email` still hold what they are compared with.
         let mut update = user::Entity::update_many()
-            .filter(user::Column::Id.eq(id.get()))
+            .filter(guarded(id, precondition))
             .col_expr(
                 user::Column::Version,
                 if_differs(&differs, Expr::col(user::Column::Version).add(1), user::Column::Version),
@@ -223,12 +228,13 @@ impl<'a, E: Executor> UserRepository<'a, E> {
         updated.map(User::try_from).transpose()
     }
 
-    /// Deletes a user; false when there is none.
+    /// Deletes a user; false when there is none for which `precondition` holds.
     ///
     /// # Errors
     /// When the database is unavailable or refuses.
-    pub async fn delete(&self, id: UserId) -> Result<bool, PersistenceError> {
-        Ok(user::Entity::delete_by_id(id.get())
+    pub async fn delete(&self, id: UserId, precondition: &Precondition) -> Result<bool, PersistenceError> {
+        Ok(user::Entity::delete_many()
+            .filter(guarded(id, precondition))
             .exec(self.0.inner())
             .await?
             .rows_affected
@@ -292,6 +298,32 @@ fn filtered(filter: &UserFilter) -> Select<user::Entity> {
         .as_ref()
         .map(|email| user::Column::Email.eq(email.as_str()));
     user::Entity::find().filter(Condition::all().add_option(email))
+}
+
+/// The user with this id, in a state that meets the precondition.
+fn guarded(id: UserId, precondition: &Precondition) -> Condition {
+    let is_user = Condition::all().add(user::Column::Id.eq(id.get()));
+    match precondition {
+        Precondition::None => is_user,
+        Precondition::OneOf(revisions) => {
+            let of_this_user = revisions.iter().filter(|revision| revision.id == id);
+            // Where there is no state to be in, no row may match; an empty `any` would match all.
+            let any = of_this_user.fold(Condition::any().add(Expr::val(1).eq(0)), |any, revision| {
+                any.add(is_in(revision))
+            });
+            is_user.add(any)
+        }
+    }
+}
+
+/// A row in this state. The time is compared as a range of a microsecond because SQLite compares it as text, in which a row
+/// written by hand may have zeros at the end that the driver leaves out.
+fn is_in(revision: &Revision) -> Condition {
+    let created_at = revision.created_at.to_utc().naive_utc();
+    Condition::all()
+        .add(user::Column::Version.eq(revision.version))
+        .add(user::Column::CreatedAt.gte(created_at))
+        .add(user::Column::CreatedAt.lt(created_at + Duration::from_micros(1)))
 }
 
 fn newest_first(select: Select<user::Entity>) -> Select<user::Entity> {

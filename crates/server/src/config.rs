@@ -127,6 +127,10 @@ pub(crate) struct Api {
     pub(crate) title: String,
     /// Whether the interactive documentation is served.
     pub(crate) docs: bool,
+    /// Whether a change must carry `If-Match`.
+    pub(crate) require_if_match: bool,
+    /// How long an idempotency key is remembered; never zero.
+    pub(crate) idempotency_time_to_live: Duration,
     /// At least 32 bytes.
     pub(crate) secret_key: Option<SecretString>,
 }

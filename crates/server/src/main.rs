@@ -7,6 +7,7 @@ mod cli;
 mod commands;
 mod config;
 mod startup;
+mod sweeper;
 mod telemetry;
 
 use std::{env, io::Write, process::ExitCode};

@@ -10,7 +10,10 @@ use secrecy::ExposeSecret;
 use service::{DatabaseRuntime, HealthService, UserService};
 use tokio::{runtime::Handle, time::timeout};
 
-use crate::config::{self, Config, Environment};
+use crate::{
+    config::{self, Config, Environment},
+    sweeper::Sweeper,
+};
 
 /// How long connections to the database get to close in an orderly way.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(5);
@@ -30,7 +33,13 @@ pub(crate) async fn serve(config: &Config) -> anyhow::Result<()> {
         }
     }
     let lifecycle = Lifecycle::default();
-    let state = app_state(config, &database, lifecycle.clone()).await?;
+    let runtime = DatabaseRuntime::new(Handle::current());
+    let users = UserService::new(database.clone(), runtime.clone())
+        .with_idempotency_time_to_live(config.api.idempotency_time_to_live);
+    let health = HealthService::new(database.clone(), runtime);
+    // Says in the log, at once, that migrations are pending or that the database does not answer.
+    health.check().await;
+    let state = AppState::new(users.clone(), health, api_options(config), lifecycle.clone())?;
     let http = &config.http;
     let server = HttpServer::new(move || api::build_app(state.clone()))
         .workers(http.workers)
@@ -46,7 +55,10 @@ pub(crate) async fn serve(config: &Config) -> anyhow::Result<()> {
             )
         })?;
     announce(config, database.engine(), &server.addrs());
-    server.run().await.context("the HTTP server failed")?;
+    let sweeper = Sweeper::start(users, config.api.idempotency_time_to_live);
+    let outcome = server.run().await;
+    sweeper.stop().await;
+    outcome.context("the HTTP server failed")?;
 
     let cut_off = lifecycle.requests_in_progress();
     if cut_off > 0 {
@@ -91,25 +103,18 @@ pub(crate) fn database_options(config: &config::Database) -> DatabaseOptions {
     }
 }
 
-async fn app_state(config: &Config, database: &Database, lifecycle: Lifecycle) -> anyhow::Result<AppState> {
-    let runtime = DatabaseRuntime::new(Handle::current());
-    let options = ApiOptions {
+/// The options of the API that the configuration asks for.
+fn api_options(config: &Config) -> ApiOptions {
+    let secret_key = config.api.secret_key.as_ref();
+    ApiOptions {
         title: config.api.title.clone(),
         docs: config.api.docs,
         body_limit_bytes: config.http.body_limit_bytes,
         client_timeout: config.http.client_timeout,
         request_timeout: config.http.request_timeout,
-        secret_key: config
-            .api
-            .secret_key
-            .as_ref()
-            .map(|key| key.expose_secret().as_bytes().to_vec()),
-    };
-    let users = UserService::new(database.clone(), runtime.clone());
-    let health = HealthService::new(database.clone(), runtime);
-    // Says in the log, at once, that migrations are pending or that the database does not answer.
-    health.check().await;
-    Ok(AppState::new(users, health, options, lifecycle)?)
+        require_if_match: config.api.require_if_match,
+        secret_key: secret_key.map(|key| key.expose_secret().as_bytes().to_vec()),
+    }
 }
 
 /// Applies pending migrations over connections of their own, which have no statement time-out.

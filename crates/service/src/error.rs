@@ -17,6 +17,15 @@ pub enum UserError {
     /// Users of a batch, by position from 0, have an address that another user has, or that stands earlier in the batch.
     #[error("Email already exists: {} in this batch", .0.len())]
     EmailsTaken(Vec<usize>),
+    /// The user has changed since whoever asked for the change last saw it.
+    #[error("The user has changed since. Get it again, and decide anew")]
+    PreconditionFailed,
+    /// The first request with the same idempotency key is still running.
+    #[error("The first request with this Idempotency-Key is still running. Try again shortly")]
+    IdempotencyInProgress,
+    /// The idempotency key was used for another request.
+    #[error("This Idempotency-Key was used for another request. Use a new key for a new request")]
+    IdempotencyKeyReused,
     /// The database cannot be reached, answers too slowly or is too busy. The same request may succeed a little later.
     #[error("the database cannot serve the request now")]
     DatabaseUnavailable(#[source] PersistenceError),

@@ -7,12 +7,14 @@
 
 mod error;
 mod health;
+mod idempotency;
 mod retry;
 mod runtime;
 mod users;
 
 pub use error::UserError;
 pub use health::{Health, HealthService};
+pub use idempotency::{IdempotentRequest, KeptOnce};
 pub use retry::{MAX_RETRIES, retry};
 pub use runtime::{Caller, DatabaseRuntime, RuntimeStopped};
 pub use users::UserService;

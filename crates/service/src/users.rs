@@ -3,12 +3,22 @@
 //! A use case that is one statement needs no transaction: the database makes a statement whole or not at all. Where two
 //! statements must agree, the transaction begins and ends here.
 
-use domain::{
-    Cursor, NewUser, Page, PageRequest, PageSize, Slice, Timestamp, User, UserBatch, UserChanges, UserFilter, UserId,
-};
-use persistence::{Database, PersistenceError, UserRepository};
+use std::time::Duration;
 
-use crate::{DatabaseRuntime, MAX_RETRIES, UserError, retry, runtime::Caller};
+use domain::{
+    Cursor, NewUser, Page, PageRequest, PageSize, Precondition, Slice, Timestamp, User, UserBatch, UserChanges,
+    UserFilter, UserId,
+};
+use persistence::{Database, PersistenceError, Transaction, UserRepository};
+
+use crate::{
+    Caller, DatabaseRuntime, IdempotentRequest, KeptOnce, MAX_RETRIES, UserError,
+    idempotency::{Idempotency, OnceWork, Turn},
+    retry,
+};
+
+/// How long an idempotency key is remembered unless told otherwise.
+const IDEMPOTENCY_TIME_TO_LIVE: Duration = Duration::from_hours(24);
 
 /// The use cases around users. Cloning shares the database.
 ///
@@ -18,13 +28,28 @@ use crate::{DatabaseRuntime, MAX_RETRIES, UserError, retry, runtime::Caller};
 pub struct UserService {
     database: Database,
     runtime: DatabaseRuntime,
+    idempotency: Idempotency,
 }
 
 impl UserService {
     /// Use cases over `database`, which run on `runtime`.
     #[must_use]
     pub fn new(database: Database, runtime: DatabaseRuntime) -> Self {
-        Self { database, runtime }
+        let idempotency = Idempotency::new(database.clone(), runtime.clone(), IDEMPOTENCY_TIME_TO_LIVE);
+        Self {
+            database,
+            runtime,
+            idempotency,
+        }
+    }
+
+    /// The same use cases, which remember an idempotency key for this long; 24 hours without it.
+    #[must_use]
+    pub fn with_idempotency_time_to_live(self, time_to_live: Duration) -> Self {
+        Self {
+            idempotency: Idempotency::new(self.database.clone(), self.runtime.clone(), time_to_live),
+            ..self
+        }
     }
 
     /// Creates a user.
@@ -40,6 +65,22 @@ impl UserService {
         self.runtime.run(work).await
     }
 
+    /// Creates a user once, however often `request` is made. `to_answer` writes what is to be answered, and kept.
+    ///
+    /// # Errors
+    /// As for [`create`](Self::create), [`UserError::IdempotencyKeyReused`], and [`UserError::IdempotencyInProgress`] when
+    /// the first request has not ended within two seconds.
+    pub async fn create_once(
+        &self,
+        request: IdempotentRequest,
+        new_user: NewUser,
+        to_answer: fn(User) -> Vec<u8>,
+    ) -> Result<KeptOnce, UserError> {
+        let work = CreateOne { new_user, to_answer };
+        let in_turn = |turn: Turn| async move { turn.once(&work).await };
+        self.idempotency.in_turn(request, in_turn).await
+    }
+
     /// Creates all users of a batch, in one transaction, and returns them in the same order; or none.
     ///
     /// # Errors
@@ -47,24 +88,36 @@ impl UserService {
     pub async fn create_many(&self, batch: UserBatch) -> Result<Vec<User>, UserError> {
         let database = self.database.clone();
         let work = |caller: Caller| async move {
-            // Usually the batch is inserted at once. Only when the unique index objects are the conflicts looked up, and
-            // when they are gone by then, their users deleted meanwhile, the batch is tried again.
-            for _ in 0..=MAX_RETRIES {
-                if batch.conflicts(&[].into()).is_empty() {
-                    match retry(|| insert_all(&database, &batch, &caller)).await {
-                        Err(PersistenceError::EmailTaken) => {}
-                        outcome => return Ok(outcome?),
-                    }
-                }
-                let conflicts = find_conflicts(&database, &batch).await?;
-                if !conflicts.is_empty() {
-                    return Err(UserError::EmailsTaken(conflicts));
-                }
-            }
-            // Users with these addresses come and go faster than we can look. Nobody is to blame; later it may work.
-            Err(UserError::DatabaseUnavailable(PersistenceError::EmailTaken))
+            let insert = || async { Ok(retry(|| insert_all(&database, &batch, &caller)).await?) };
+            unless_taken(&database, &batch, insert).await
         };
         self.runtime.run_for_caller(work).await
+    }
+
+    /// Creates all users of a batch once, however often `request` is made. `to_answer` writes what is to be answered, and
+    /// kept.
+    ///
+    /// # Errors
+    /// As for [`create_many`](Self::create_many), and those of [`create_once`](Self::create_once) about the key.
+    pub async fn create_many_once(
+        &self,
+        request: IdempotentRequest,
+        batch: UserBatch,
+        to_answer: fn(Vec<User>) -> Vec<u8>,
+    ) -> Result<KeptOnce, UserError> {
+        let database = self.database.clone();
+        let work = CreateMany { batch, to_answer };
+        let in_turn = |turn: Turn| async move { unless_taken(&database, &work.batch, || turn.once(&work)).await };
+        self.idempotency.in_turn(request, in_turn).await
+    }
+
+    /// Forgets idempotency keys whose time is over, and returns how many those were. Keys that are over do not count even
+    /// if nobody ever calls this: it only frees their space. Dropping the future stops it between two statements.
+    ///
+    /// # Errors
+    /// When the database cannot serve it.
+    pub async fn sweep_idempotency_keys(&self) -> Result<u64, UserError> {
+        self.idempotency.sweep().await
     }
 
     /// The user with this id.
@@ -126,12 +179,19 @@ impl UserService {
     /// Changes a user and returns it as it is then.
     ///
     /// # Errors
-    /// [`UserError::NotFound`], or [`UserError::EmailTaken`] when another user has the new address.
-    pub async fn update(&self, id: UserId, changes: UserChanges) -> Result<User, UserError> {
+    /// [`UserError::NotFound`], [`UserError::PreconditionFailed`] when the user is in another state than `precondition`
+    /// says, or [`UserError::EmailTaken`] when another user has the new address.
+    pub async fn update(
+        &self,
+        id: UserId,
+        changes: UserChanges,
+        precondition: Precondition,
+    ) -> Result<User, UserError> {
         let database = self.database.clone();
         let work = |caller: Caller| async move {
-            let updated = retry(|| update(&database, id, &changes, &caller)).await?;
-            updated.ok_or(UserError::NotFound(id))
+            retry(|| update(&database, id, &changes, &precondition, &caller))
+                .await?
+                .map_err(|unmet| unmet.into_error(id))
         };
         self.runtime.run_for_caller(work).await
     }
@@ -139,14 +199,44 @@ impl UserService {
     /// Deletes a user.
     ///
     /// # Errors
-    /// [`UserError::NotFound`].
-    pub async fn delete(&self, id: UserId) -> Result<(), UserError> {
+    /// [`UserError::NotFound`], or [`UserError::PreconditionFailed`] when the user is in another state than `precondition`
+    /// says.
+    pub async fn delete(&self, id: UserId, precondition: Precondition) -> Result<(), UserError> {
         let database = self.database.clone();
         let work = |caller: Caller| async move {
-            let deleted = retry(|| delete(&database, id, &caller)).await?;
-            if deleted { Ok(()) } else { Err(UserError::NotFound(id)) }
+            retry(|| delete(&database, id, &precondition, &caller))
+                .await?
+                .map_err(|unmet| unmet.into_error(id))
         };
         self.runtime.run_for_caller(work).await
+    }
+}
+
+/// A create that is done once.
+struct CreateOne {
+    new_user: NewUser,
+    to_answer: fn(User) -> Vec<u8>,
+}
+
+/// A batch that is created once.
+struct CreateMany {
+    batch: UserBatch,
+    to_answer: fn(Vec<User>) -> Vec<u8>,
+}
+
+impl OnceWork for CreateOne {
+    async fn run(&self, transaction: &Transaction) -> Result<Vec<u8>, PersistenceError> {
+        let users = UserRepository::new(transaction);
+        let user = users.insert(self.new_user.clone(), Timestamp::now()).await?;
+        Ok((self.to_answer)(user))
+    }
+}
+
+impl OnceWork for CreateMany {
+    async fn run(&self, transaction: &Transaction) -> Result<Vec<u8>, PersistenceError> {
+        let users = UserRepository::new(transaction);
+        let created = users.insert_many(self.batch.users(), Timestamp::now()).await?;
+        Ok((self.to_answer)(created))
     }
 }
 
@@ -159,28 +249,89 @@ async fn insert_all(database: &Database, batch: &UserBatch, caller: &Caller) -> 
     Ok(users)
 }
 
+/// Why a change met no row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Unmet {
+    Nobody,
+    OtherState,
+}
+
+impl Unmet {
+    fn into_error(self, id: UserId) -> UserError {
+        match self {
+            Self::Nobody => UserError::NotFound(id),
+            Self::OtherState => UserError::PreconditionFailed,
+        }
+    }
+
+    /// Looks, in the transaction whose change met no row, what is there.
+    async fn find(transaction: &Transaction, id: UserId) -> Result<Self, PersistenceError> {
+        let exists = UserRepository::new(transaction).exists(id).await?;
+        Ok(if exists { Self::OtherState } else { Self::Nobody })
+    }
+}
+
 /// The change and the reading of its result must agree, and on some engines are two statements.
 async fn update(
     database: &Database,
     id: UserId,
     changes: &UserChanges,
+    precondition: &Precondition,
     caller: &Caller,
-) -> Result<Option<User>, PersistenceError> {
+) -> Result<Result<User, Unmet>, PersistenceError> {
     let transaction = database.begin().await?;
     let updated = UserRepository::new(&transaction)
-        .update(id, changes, Timestamp::now())
+        .update(id, changes, precondition, Timestamp::now())
         .await?;
+    let Some(user) = updated else {
+        return Ok(Err(Unmet::find(&transaction, id).await?));
+    };
     caller.commit(transaction).await?;
-    Ok(updated)
+    Ok(Ok(user))
 }
 
-/// One statement, and yet a transaction: what a caller gave up on while it waited for a lock must not happen afterwards. (A
-/// create does without: it waits for no row's lock, and round trips count.)
-async fn delete(database: &Database, id: UserId, caller: &Caller) -> Result<bool, PersistenceError> {
+/// A transaction even where one statement would do: what a caller gave up on while it waited for a lock must not happen
+/// afterwards. (A create does without: it waits for no row's lock, and round trips count.)
+async fn delete(
+    database: &Database,
+    id: UserId,
+    precondition: &Precondition,
+    caller: &Caller,
+) -> Result<Result<(), Unmet>, PersistenceError> {
     let transaction = database.begin().await?;
-    let deleted = UserRepository::new(&transaction).delete(id).await?;
+    if !UserRepository::new(&transaction).delete(id, precondition).await? {
+        return Ok(Err(Unmet::find(&transaction, id).await?));
+    }
     caller.commit(transaction).await?;
-    Ok(deleted)
+    Ok(Ok(()))
+}
+
+/// Runs `insert`, and where an address of the batch is not free, finds out all that are not.
+///
+/// Usually the batch is inserted at once. Only when the unique index objects are the conflicts looked up, and when they are
+/// gone by then, their users deleted meanwhile, the batch is tried again.
+async fn unless_taken<T, Insert>(
+    database: &Database,
+    batch: &UserBatch,
+    insert: impl Fn() -> Insert,
+) -> Result<T, UserError>
+where
+    Insert: Future<Output = Result<T, UserError>>,
+{
+    for _ in 0..=MAX_RETRIES {
+        if batch.conflicts(&[].into()).is_empty() {
+            match insert().await {
+                Err(UserError::EmailTaken) => {}
+                outcome => return outcome,
+            }
+        }
+        let conflicts = find_conflicts(database, batch).await?;
+        if !conflicts.is_empty() {
+            return Err(UserError::EmailsTaken(conflicts));
+        }
+    }
+    // Users with these addresses come and go faster than we can look. Nobody is to blame; later it may work.
+    Err(UserError::DatabaseUnavailable(PersistenceError::EmailTaken))
 }
 
 async fn find_conflicts(database: &Database, batch: &UserBatch) -> Result<Vec<usize>, PersistenceError> {

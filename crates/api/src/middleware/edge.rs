@@ -147,7 +147,10 @@ impl Exchange {
         headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
         headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
         if self.path.starts_with("/api/v1") {
-            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+            // What has a tag may be kept by the client that asked, if it asks again whether that is still so.
+            let is_tagged = headers.contains_key(header::ETAG);
+            let policy = if is_tagged { "private, no-cache" } else { "no-store" };
+            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(policy));
         }
         for (name, value) in self.notes.take_headers() {
             headers.insert(name, value);

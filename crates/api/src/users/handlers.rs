@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use actix_web::{delete, get, patch, post, web::Data};
-use domain::{NewUser, UserBatch, UserChanges, UserId};
+use domain::{NewUser, User, UserBatch, UserChanges, UserId};
+use service::IdempotentRequest;
 use utoipa::{
     IntoResponses,
     openapi::{RefOr, Response},
@@ -15,10 +16,14 @@ use super::{
 };
 use crate::{
     AppState,
+    conditional::{IfMatch, IfMatchHeader, IfNoneMatch, IfNoneMatchHeader},
+    created::Created,
+    etag::{ETag, TagList},
     extract::Input,
+    idempotency::IdempotencyKeyHeader,
     openapi::problem_responses,
     problem::{Code, Problem},
-    respond::{Created, Json, Linked, NoContent},
+    respond::{Linked, NoContent, Tagged},
 };
 
 /// Names the problems that an operation can end with, for the OpenAPI document.
@@ -34,10 +39,11 @@ macro_rules! problems {
     };
 }
 
-problems!(CreateProblems: MalformedRequest, RequestTimeout, EmailTaken, PayloadTooLarge, UnsupportedMediaType);
+problems!(CreateProblems: MalformedRequest, RequestTimeout, EmailTaken, IdempotencyInProgress, PayloadTooLarge, UnsupportedMediaType, IdempotencyKeyReused);
 problems!(ListProblems: InvalidCursor);
 problems!(GetProblems: MalformedRequest, NotFound);
-problems!(UpdateProblems: MalformedRequest, NoFieldsToUpdate, NotFound, RequestTimeout, EmailTaken, PayloadTooLarge, UnsupportedMediaType);
+problems!(UpdateProblems: MalformedRequest, NoFieldsToUpdate, NotFound, RequestTimeout, EmailTaken, PreconditionFailed, PayloadTooLarge, UnsupportedMediaType, PreconditionRequired);
+problems!(DeleteProblems: MalformedRequest, NotFound, PreconditionFailed, PreconditionRequired);
 
 /// Create a user
 ///
@@ -45,22 +51,33 @@ problems!(UpdateProblems: MalformedRequest, NoFieldsToUpdate, NotFound, RequestT
 #[utoipa::path(
     tag = "users",
     operation_id = "users_create",
+    params(IdempotencyKeyHeader),
     request_body(content = dto::CreateUser, content_type = "application/json"),
     responses(
-        (status = 201, description = "The user", body = dto::User, headers(("Location" = String, description = "The path of the user"))),
+        (
+            status = 201,
+            description = "The user",
+            body = dto::User,
+            headers(
+                ("Location" = String, description = "The path of the user"),
+                ("ETag" = String, description = "The state of the user, for `If-Match` and `If-None-Match`"),
+                ("Idempotency-Replayed" = String, description = "`true` when an earlier request with the key created the user"),
+            ),
+        ),
         CreateProblems,
     )
 )]
 #[post("/users")]
 pub(super) async fn create_user(
     state: Data<AppState>,
-    input: Input<(), (), NewUser>,
-) -> Result<Created<dto::User>, Problem> {
-    let user = state.users().create(input.body).await?;
-    Ok(Created {
-        location: Some(format!("/api/v1/users/{}", user.id)),
-        body: user.into(),
-    })
+    input: Input<(), (), NewUser, Option<IdempotentRequest>>,
+) -> Result<Created, Problem> {
+    let Some(request) = input.headers else {
+        return Ok(created_user(state.users().create(input.body).await?));
+    };
+    let to_record = |user| created_user(user).into_record();
+    let kept = state.users().create_once(request, input.body, to_record).await?;
+    Created::from_kept(&kept)
 }
 
 /// Create many users
@@ -70,19 +87,29 @@ pub(super) async fn create_user(
 #[utoipa::path(
     tag = "users",
     operation_id = "users_create_batch",
+    params(IdempotencyKeyHeader),
     request_body(content = dto::CreateUsers, content_type = "application/json"),
-    responses((status = 201, description = "The users, in the order of the request", body = dto::CreatedUsers), CreateProblems)
+    responses(
+        (
+            status = 201,
+            description = "The users, in the order of the request",
+            body = dto::CreatedUsers,
+            headers(("Idempotency-Replayed" = String, description = "`true` when an earlier request with the key created the users")),
+        ),
+        CreateProblems,
+    )
 )]
 #[post("/users/batch")]
 pub(super) async fn create_users(
     state: Data<AppState>,
-    input: Input<(), (), UserBatch>,
-) -> Result<Created<dto::CreatedUsers>, Problem> {
-    let users = state.users().create_many(input.body).await?;
-    Ok(Created {
-        location: None,
-        body: users.into(),
-    })
+    input: Input<(), (), UserBatch, Option<IdempotentRequest>>,
+) -> Result<Created, Problem> {
+    let Some(request) = input.headers else {
+        return Ok(created_users(state.users().create_many(input.body).await?));
+    };
+    let to_record = |users| created_users(users).into_record();
+    let kept = state.users().create_many_once(request, input.body, to_record).await?;
+    Created::from_kept(&kept)
 }
 
 /// List users
@@ -125,13 +152,29 @@ pub(super) async fn list_users(
 #[utoipa::path(
     tag = "users",
     operation_id = "users_get",
-    params(("id" = i64, Path, description = "The id of the user", minimum = 1, example = 1)),
-    responses((status = 200, description = "The user", body = dto::User), GetProblems)
+    params(("id" = i64, Path, description = "The id of the user", minimum = 1, example = 1), IfNoneMatchHeader),
+    responses(
+        (
+            status = 200,
+            description = "The user",
+            body = dto::User,
+            headers(("ETag" = String, description = "The state of the user, for `If-Match` and `If-None-Match`")),
+        ),
+        (
+            status = 304,
+            description = "The user is still as `If-None-Match` says",
+            headers(("ETag" = String, description = "The state of the user")),
+        ),
+        GetProblems,
+    )
 )]
 #[get("/users/{id}")]
-pub(super) async fn get_user(state: Data<AppState>, input: Input<UserId, (), ()>) -> Result<Json<dto::User>, Problem> {
+pub(super) async fn get_user(
+    state: Data<AppState>,
+    input: Input<UserId, (), (), IfNoneMatch>,
+) -> Result<Tagged<dto::User>, Problem> {
     let user = state.users().get(input.path).await?;
-    Ok(Json(user.into()))
+    Ok(tagged(user, input.headers.0))
 }
 
 /// Change a user
@@ -140,31 +183,61 @@ pub(super) async fn get_user(state: Data<AppState>, input: Input<UserId, (), ()>
 #[utoipa::path(
     tag = "users",
     operation_id = "users_update",
-    params(("id" = i64, Path, description = "The id of the user", minimum = 1, example = 1)),
+    params(("id" = i64, Path, description = "The id of the user", minimum = 1, example = 1), IfMatchHeader),
     request_body(content(
         (dto::UpdateUser = "application/json"),
         (dto::UpdateUser = "application/merge-patch+json"),
     )),
-    responses((status = 200, description = "The user as it is now", body = dto::User), UpdateProblems)
+    responses(
+        (
+            status = 200,
+            description = "The user as it is now",
+            body = dto::User,
+            headers(("ETag" = String, description = "The state of the user, for `If-Match` and `If-None-Match`")),
+        ),
+        UpdateProblems,
+    )
 )]
 #[patch("/users/{id}")]
 pub(super) async fn update_user(
     state: Data<AppState>,
-    input: Input<UserId, (), UserChanges>,
-) -> Result<Json<dto::User>, Problem> {
-    let user = state.users().update(input.path, input.body).await?;
-    Ok(Json(user.into()))
+    input: Input<UserId, (), UserChanges, IfMatch>,
+) -> Result<Tagged<dto::User>, Problem> {
+    let precondition = input.headers.into_precondition();
+    let user = state.users().update(input.path, input.body, precondition).await?;
+    Ok(tagged(user, None))
 }
 
 /// Delete a user
 #[utoipa::path(
     tag = "users",
     operation_id = "users_delete",
-    params(("id" = i64, Path, description = "The id of the user", minimum = 1, example = 1)),
-    responses((status = 204, description = "The user is gone"), GetProblems)
+    params(("id" = i64, Path, description = "The id of the user", minimum = 1, example = 1), IfMatchHeader),
+    responses((status = 204, description = "The user is gone"), DeleteProblems)
 )]
 #[delete("/users/{id}")]
-pub(super) async fn delete_user(state: Data<AppState>, input: Input<UserId, (), ()>) -> Result<NoContent, Problem> {
-    state.users().delete(input.path).await?;
+pub(super) async fn delete_user(
+    state: Data<AppState>,
+    input: Input<UserId, (), (), IfMatch>,
+) -> Result<NoContent, Problem> {
+    let precondition = input.headers.into_precondition();
+    state.users().delete(input.path, precondition).await?;
     Ok(NoContent)
+}
+
+fn created_user(user: User) -> Created {
+    let (location, etag) = (format!("/api/v1/users/{}", user.id), ETag::of(user.revision()));
+    Created::new(&dto::User::from(user)).at(location, &etag)
+}
+
+fn created_users(users: Vec<User>) -> Created {
+    Created::new(&dto::CreatedUsers::from(users))
+}
+
+fn tagged(user: User, if_none_match: Option<TagList>) -> Tagged<dto::User> {
+    Tagged {
+        etag: ETag::of(user.revision()),
+        if_none_match,
+        body: user.into(),
+    }
 }

@@ -48,6 +48,11 @@ pub(crate) fn classify(error: DbErr) -> PersistenceError {
     }
 }
 
+/// Whether a statement was refused because a unique index has its value already, whichever index that is.
+pub(crate) fn is_unique_violation(error: &DbErr) -> bool {
+    matches!(driver_error(error), Some(sqlx::Error::Database(error)) if error.kind() == ErrorKind::UniqueViolation)
+}
+
 /// Whether a unique violation is one of the index on `users.email`. PostgreSQL names the index; MySQL and SQLite do so at
 /// the end of a message whose middle may hold the address, so no other part of it counts.
 fn is_about_email(error: &dyn sqlx::error::DatabaseError) -> bool {

@@ -33,7 +33,7 @@ pub(crate) fn string_column(backend: DbBackend, name: &'static str, max_chars: u
     column
 }
 
-/// A column for a UTC time in microseconds. The default serves rows inserted by hand; the program always gives a value.
+/// A column for a UTC time in microseconds.
 ///
 /// The types carry no time zone: everything stored is UTC. A zoned type would cost more than it gives. The MySQL driver
 /// sends zoned times as `TIMESTAMP`, of which MariaDB makes NULL from the year 2038 on, and SQLite would hold two spellings
@@ -43,13 +43,34 @@ pub(crate) fn timestamp_column(backend: DbBackend, name: &'static str) -> Column
     column.not_null();
     match Engine::of_backend(backend) {
         // SQLite keeps times as text, in which digits that end in zeros may be missing: text order is time order.
-        Engine::Sqlite => column
-            .custom("datetime_text")
-            .default(Expr::cust("strftime('%Y-%m-%d %H:%M:%f', 'now')")),
-        Engine::MySql => column.custom("datetime(6)").default(Expr::cust("UTC_TIMESTAMP(6)")),
-        Engine::Postgres => column
-            .custom("timestamp(6)")
-            .default(Expr::cust("CURRENT_TIMESTAMP AT TIME ZONE 'UTC'")),
+        Engine::Sqlite => column.custom("datetime_text"),
+        Engine::MySql => column.custom("datetime(6)"),
+        Engine::Postgres => column.custom("timestamp(6)"),
+    };
+    column
+}
+
+/// A column for the UTC time at which something was written. The default serves rows inserted by hand; the program always
+/// gives a value.
+pub(crate) fn written_at_column(backend: DbBackend, name: &'static str) -> ColumnDef {
+    let mut column = timestamp_column(backend, name);
+    column.default(Expr::cust(match Engine::of_backend(backend) {
+        Engine::Sqlite => "strftime('%Y-%m-%d %H:%M:%f', 'now')",
+        Engine::MySql => "UTC_TIMESTAMP(6)",
+        Engine::Postgres => "CURRENT_TIMESTAMP AT TIME ZONE 'UTC'",
+    }));
+    column
+}
+
+/// A column for bytes, up to 16 MiB.
+pub(crate) fn bytes_column(backend: DbBackend, name: &'static str) -> ColumnDef {
+    let mut column = ColumnDef::new(name);
+    column.not_null();
+    match Engine::of_backend(backend) {
+        Engine::Sqlite => column.blob(),
+        // BLOB alone ends at 64 KiB.
+        Engine::MySql => column.custom("mediumblob"),
+        Engine::Postgres => column.custom("bytea"),
     };
     column
 }

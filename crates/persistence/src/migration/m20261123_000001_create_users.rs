@@ -5,7 +5,7 @@ use sea_orm::{
     sea_query::{ColumnDef, Index, Table},
 };
 
-use crate::engine::{new_table, string_column, timestamp_column};
+use crate::engine::{new_table, string_column, written_at_column};
 
 pub(super) fn up(backend: DbBackend) -> String {
     let table = new_table(backend, "users")
@@ -18,8 +18,8 @@ pub(super) fn up(backend: DbBackend) -> String {
         )
         .col(string_column(backend, "name", 100))
         .col(string_column(backend, "email", 254))
-        .col(timestamp_column(backend, "created_at"))
-        .col(timestamp_column(backend, "updated_at"))
+        .col(written_at_column(backend, "created_at"))
+        .col(written_at_column(backend, "updated_at"))
         .col(ColumnDef::new("version").big_integer().not_null().default(1))
         .index(Index::create().unique().name("uq_users_email").col("email"))
         .to_owned();

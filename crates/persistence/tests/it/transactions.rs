@@ -1,5 +1,6 @@
 //! Transactions, and what becomes of them when things go wrong.
 
+use domain::Precondition;
 use std::{
     future::poll_fn,
     pin::pin,
@@ -88,7 +89,7 @@ pub(crate) async fn a_deadlock_is_a_conflict_that_may_be_retried(db: TestDatabas
         let other = Database::open(&impatient).await.unwrap();
         let refused = tokio::time::timeout(
             Duration::from_secs(20),
-            UserRepository::new(other.writer()).delete(ann.id),
+            UserRepository::new(other.writer()).delete(ann.id, &Precondition::None),
         )
         .await;
         let refused = refused.unwrap().unwrap_err();
@@ -101,18 +102,18 @@ pub(crate) async fn a_deadlock_is_a_conflict_that_may_be_retried(db: TestDatabas
         db.database().begin().await.unwrap(),
     );
     UserRepository::new(&first)
-        .update(ann.id, &rename("1"), at(1))
+        .update(ann.id, &rename("1"), &Precondition::None, at(1))
         .await
         .unwrap();
     UserRepository::new(&second)
-        .update(bob.id, &rename("2"), at(1))
+        .update(bob.id, &rename("2"), &Precondition::None, at(1))
         .await
         .unwrap();
     let (first_repository, second_repository) = (UserRepository::new(&first), UserRepository::new(&second));
     let (left, right) = (rename("1"), rename("2"));
     let crossed = futures_util::future::join(
-        first_repository.update(bob.id, &left, at(1)),
-        second_repository.update(ann.id, &right, at(1)),
+        first_repository.update(bob.id, &left, &Precondition::None, at(1)),
+        second_repository.update(ann.id, &right, &Precondition::None, at(1)),
     );
     let (left, right) = crossed.await;
     let refused = left.and(right).unwrap_err();
@@ -145,9 +146,15 @@ pub(crate) async fn a_statement_that_runs_too_long_is_ended(db: TestDatabase) {
     let strict = Database::open(&options).await.unwrap();
     // Another transaction holds the row, so the statement would wait for it. SQLite has no limit but that of the lock.
     let holder = db.database().begin().await.unwrap();
-    UserRepository::new(&holder).delete(ann.id).await.unwrap();
+    UserRepository::new(&holder)
+        .delete(ann.id, &Precondition::None)
+        .await
+        .unwrap();
     let start = Instant::now();
-    let refused = UserRepository::new(strict.writer()).delete(ann.id).await.unwrap_err();
+    let refused = UserRepository::new(strict.writer())
+        .delete(ann.id, &Precondition::None)
+        .await
+        .unwrap_err();
     assert!(start.elapsed() < Duration::from_secs(9), "{:?}", start.elapsed());
     match db.engine() {
         TestEngine::Sqlite => assert!(refused.is_retryable(), "{refused:?}"),

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use domain::UserChanges;
+use domain::{Precondition, UserChanges};
 use persistence::{
     PersistenceError, UserRepository,
     test_db::{TestDatabase, TestEngine},
@@ -103,7 +103,7 @@ pub(crate) async fn an_update_to_the_address_of_another_user_is_refused(db: Test
     let user = insert(&db, new_user("Bob", "bob@example.com")).await;
     let changes = UserChanges::new(None, Some(email("ann@example.com"))).unwrap();
     let refused = UserRepository::new(db.database().writer())
-        .update(user.id, &changes, at(5))
+        .update(user.id, &changes, &Precondition::None, at(5))
         .await;
     assert!(matches!(refused, Err(PersistenceError::EmailTaken)), "{refused:?}");
 }
@@ -111,16 +111,22 @@ pub(crate) async fn an_update_to_the_address_of_another_user_is_refused(db: Test
 pub(crate) async fn an_update_or_deletion_of_nobody_says_so(db: TestDatabase) {
     let user = insert(&db, new_user("Ann", "ann@example.com")).await;
     let users = UserRepository::new(db.database().writer());
-    assert!(users.delete(user.id).await.unwrap());
-    assert!(!users.delete(user.id).await.unwrap());
+    assert!(users.delete(user.id, &Precondition::None).await.unwrap());
+    assert!(!users.delete(user.id, &Precondition::None).await.unwrap());
     let changes = UserChanges::new(Some(name("Anna")), None).unwrap();
-    assert_eq!(users.update(user.id, &changes, at(5)).await.unwrap(), None);
+    assert_eq!(
+        users
+            .update(user.id, &changes, &Precondition::None, at(5))
+            .await
+            .unwrap(),
+        None
+    );
 }
 
 pub(crate) async fn a_deleted_user_is_gone(db: TestDatabase) {
     let user = insert(&db, new_user("Ann", "ann@example.com")).await;
     let users = UserRepository::new(db.database().writer());
-    users.delete(user.id).await.unwrap();
+    users.delete(user.id, &Precondition::None).await.unwrap();
     assert_eq!(users.find(user.id).await.unwrap(), None);
     assert!(!users.exists(user.id).await.unwrap());
     insert(&db, new_user("Ann", "ann@example.com")).await;
@@ -195,7 +201,7 @@ async fn update(
     let changes = UserChanges::new(new_name.map(name), new_email.map(email)).unwrap();
     let transaction = db.database().begin().await.unwrap();
     let updated = UserRepository::new(&transaction)
-        .update(user.id, &changes, at(5))
+        .update(user.id, &changes, &Precondition::None, at(5))
         .await
         .unwrap();
     transaction.commit().await.unwrap();

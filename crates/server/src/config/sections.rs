@@ -217,6 +217,8 @@ fn part<T>(
 fn api(reader: &mut Reader<'_>) -> Option<Api> {
     let title = reader.read("API_TITLE", parse::title);
     let docs = reader.read("API_DOCS", parse::switch);
+    let require_if_match = reader.read("REQUIRE_IF_MATCH", parse::switch);
+    let idempotency_time_to_live = seconds(reader, "IDEMPOTENCY_TTL", 1000 * MILLISECOND, 30 * DAY);
     // Unset is fine; a file that is named and empty is a secret that got lost.
     let is_in_file = !reader.merged.setting("SECRET_KEY_FILE").text.is_empty();
     let secret_key = reader.read("SECRET_KEY", |text| {
@@ -229,6 +231,8 @@ fn api(reader: &mut Reader<'_>) -> Option<Api> {
     Some(Api {
         title: title?,
         docs: docs?,
+        require_if_match: require_if_match?,
+        idempotency_time_to_live: idempotency_time_to_live?,
         secret_key: secret_key?,
     })
 }

@@ -242,16 +242,14 @@ pub(super) static VARIABLES: &[Variable] = &[
         API,
         "REQUIRE_IF_MATCH",
         Fixed("false"),
-        "refuse changes without `If-Match`",
-    )
-    .refused_unless(OFF, "enforcement of `If-Match`"),
+        "refuse a PATCH or DELETE without `If-Match`, so that no change is overwritten unseen",
+    ),
     Variable::new(
         API,
         "IDEMPOTENCY_TTL",
-        Fixed(""),
-        "time an `Idempotency-Key` is remembered",
-    )
-    .no_effect_unless(&[""], "idempotency keys"),
+        Fixed("24h"),
+        "time an `Idempotency-Key` is remembered, 1 second to 30 days",
+    ),
     Variable::new(
         PROTECTION,
         "SECRET_KEY",

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use domain::{NewUser, Timestamp, User};
+use domain::{NewUser, Precondition, Timestamp, User};
 use persistence::{
     Transaction, UserRepository,
     test_db::{TestDatabase, TestEngine},
@@ -32,7 +32,10 @@ impl Waiting {
         // The connection is there when the request needs it.
         assert_eq!(server.get("/health/live").await.status, 200);
         let holder = db.database().begin().await.unwrap();
-        UserRepository::new(&holder).delete(user.id).await.unwrap();
+        UserRepository::new(&holder)
+            .delete(user.id, &Precondition::None)
+            .await
+            .unwrap();
         let rename = json!({"name": "Anna"});
         let path = format!("/api/v1/users/{}", user.id);
         let request = tokio::spawn(server.try_send("PATCH", &path, Some(rename)));

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use domain::{UserBatch, UserChanges};
+use domain::{Precondition, UserBatch, UserChanges};
 use persistence::{
     Database, UserRepository,
     test_db::{TestDatabase, TestEngine},
@@ -23,7 +23,7 @@ pub(crate) async fn an_update_that_fails_after_its_change_leaves_nothing_behind(
     let ann = users.create(new_user("Ann", "ann@example.com")).await.unwrap();
     db.execute("UPDATE users SET name = '  '").await;
     let change = UserChanges::new(None, Some(email("changed@example.com"))).unwrap();
-    let refused = users.update(ann.id, change).await.unwrap_err();
+    let refused = users.update(ann.id, change, Precondition::None).await.unwrap_err();
     assert!(matches!(refused, UserError::Internal(_)), "{refused:?}");
     settled(db.database()).await;
     let rows = db
@@ -72,7 +72,10 @@ pub(crate) async fn a_use_case_whose_commit_is_refused_leaves_nothing_behind(db:
     if db.engine() == TestEngine::Postgres {
         db.execute("ALTER TABLE users ENABLE TRIGGER objection").await;
     }
-    let refused = users.update(ann.id, rename("Anna")).await.unwrap_err();
+    let refused = users
+        .update(ann.id, rename("Anna"), Precondition::None)
+        .await
+        .unwrap_err();
     assert!(matches!(refused, UserError::Internal(_)), "{refused:?}");
     settled(db.database()).await;
     assert_eq!(stored(&db, ann.id).await.unwrap(), ann);
@@ -87,10 +90,13 @@ pub(crate) async fn a_use_case_whose_connection_breaks_leaves_nothing_behind(db:
     let users = users_of(db.database());
     let ann = users.create(new_user("Ann", "ann@example.com")).await.unwrap();
     let holder = db.database().begin().await.unwrap();
-    UserRepository::new(&holder).delete(ann.id).await.unwrap();
+    UserRepository::new(&holder)
+        .delete(ann.id, &Precondition::None)
+        .await
+        .unwrap();
     let update = tokio::spawn({
         let users = users.clone();
-        async move { users.update(ann.id, rename("Anna")).await }
+        async move { users.update(ann.id, rename("Anna"), Precondition::None).await }
     });
     let waiting = match db.engine() {
         TestEngine::Postgres => {
@@ -124,15 +130,29 @@ pub(crate) async fn an_update_that_is_given_up_while_it_waits_is_undone(db: Test
     // More often than the pool has connections: none may be lost.
     for _ in 0..15 {
         let holder = db.database().begin().await.unwrap();
-        UserRepository::new(&holder).delete(ann.id).await.unwrap();
-        let given_up = timeout(Duration::from_millis(60), users.update(ann.id, rename("Anna"))).await;
+        UserRepository::new(&holder)
+            .delete(ann.id, &Precondition::None)
+            .await
+            .unwrap();
+        let given_up = timeout(
+            Duration::from_millis(60),
+            users.update(ann.id, rename("Anna"), Precondition::None),
+        )
+        .await;
         assert!(given_up.is_err(), "it did not wait for the row: {given_up:?}");
         holder.rollback().await.unwrap();
         settled(db.database()).await;
         assert_eq!(stored(&db, ann.id).await.unwrap(), ann);
     }
     assert_all_connections_work(&db, db.database()).await;
-    assert_eq!(users.update(ann.id, rename("Anna")).await.unwrap().version, 2);
+    assert_eq!(
+        users
+            .update(ann.id, rename("Anna"), Precondition::None)
+            .await
+            .unwrap()
+            .version,
+        2
+    );
 }
 
 pub(crate) async fn a_batch_that_is_given_up_at_any_point_is_never_there_in_part(db: TestDatabase) {

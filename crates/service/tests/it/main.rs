@@ -15,6 +15,8 @@ use persistence::{on_every_empty_engine, on_every_engine, test_db};
 mod atomicity;
 mod batches;
 mod health;
+mod once;
+mod preconditions;
 mod retrying;
 mod runtime;
 mod support;
@@ -40,6 +42,21 @@ fn main() -> ExitCode {
         atomicity::an_update_that_is_given_up_while_it_waits_is_undone,
         atomicity::a_batch_that_is_given_up_at_any_point_is_never_there_in_part,
         atomicity::a_look_up_that_is_given_up_at_any_point_costs_no_connection,
+        once::what_was_done_is_not_done_again_and_is_answered_as_before,
+        once::a_key_is_good_for_one_request_only,
+        once::what_was_refused_leaves_no_key,
+        once::a_batch_is_created_once_and_its_long_answer_is_kept,
+        once::of_a_stampede_with_one_key_over_two_instances_one_creates,
+        once::stampedes_of_batches_and_single_creates_with_crossing_addresses_end,
+        once::who_waits_too_long_for_the_first_is_told_so,
+        once::an_expired_key_is_as_good_as_new,
+        once::sweeping_forgets_what_has_expired_and_nothing_else,
+        once::a_request_that_is_given_up_at_any_point_is_done_whole_or_not_at_all,
+        once::a_conflict_with_another_transaction_is_run_again,
+        once::a_key_that_was_claimed_and_not_committed_is_free,
+        preconditions::a_change_happens_only_in_a_state_that_was_asked_for,
+        preconditions::of_parallel_changes_based_on_one_state_one_happens,
+        preconditions::a_row_written_by_hand_can_be_guarded,
         retrying::the_victim_of_a_deadlock_is_run_again,
         retrying::a_write_based_on_outdated_reads_is_run_again,
         retrying::a_transaction_that_finds_sqlite_busy_is_run_again,

@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use domain::{Timestamp, UserChanges, UserId};
+use domain::{Precondition, Timestamp, UserChanges, UserId};
 use persistence::{
     Database, DatabaseOptions, PersistenceError, UserRepository,
     test_db::{TestDatabase, TestEngine},
@@ -44,11 +44,15 @@ pub(crate) async fn the_victim_of_a_deadlock_is_run_again(db: TestDatabase) {
                 runs.fetch_add(1, Ordering::Relaxed);
                 let transaction = db.database().begin().await?;
                 let users = UserRepository::new(&transaction);
-                users.update(first, &changes, Timestamp::now()).await?;
+                users
+                    .update(first, &changes, &Precondition::None, Timestamp::now())
+                    .await?;
                 if meet {
                     both_hold_a_row.wait().await;
                 }
-                users.update(second, &changes, Timestamp::now()).await?;
+                users
+                    .update(second, &changes, &Precondition::None, Timestamp::now())
+                    .await?;
                 transaction.commit().await
             }
         })
@@ -85,14 +89,15 @@ pub(crate) async fn a_write_based_on_outdated_reads_is_run_again(db: TestDatabas
         if runs.fetch_add(1, Ordering::Relaxed) == 0 {
             let others = UserRepository::new(db.database().writer());
             // Two statements of another session: what this one has read is outdated now.
-            assert!(others.delete(ann.id).await?);
+            assert!(others.delete(ann.id, &Precondition::None).await?);
             db.execute(&format!(
                 "INSERT INTO users (id, name, email) VALUES ({}, 'Other', 'ann@example.com')",
                 ann.id
             ))
             .await;
         }
-        mine.update(ann.id, &rename("Mine"), Timestamp::now()).await?;
+        mine.update(ann.id, &rename("Mine"), &Precondition::None, Timestamp::now())
+            .await?;
         transaction.commit().await
     });
     outcome.await.unwrap();
@@ -140,7 +145,7 @@ pub(crate) async fn a_conflict_that_does_not_pass_is_reported_after_three_repeti
         runs.fetch_add(1, Ordering::Relaxed);
         let transaction = database.begin().await?;
         UserRepository::new(&transaction)
-            .update(ann.id, &rename("Anna"), Timestamp::now())
+            .update(ann.id, &rename("Anna"), &Precondition::None, Timestamp::now())
             .await?;
         transaction.commit().await
     });
@@ -148,7 +153,10 @@ pub(crate) async fn a_conflict_that_does_not_pass_is_reported_after_three_repeti
     assert!(refused.is_retryable(), "{refused:?}");
     assert_eq!(runs.load(Ordering::Relaxed), MAX_RETRIES + 1);
     // The use case does the same, and says that the database is busy.
-    let refused = users_of(&database).update(ann.id, rename("Anna")).await.unwrap_err();
+    let refused = users_of(&database)
+        .update(ann.id, rename("Anna"), Precondition::None)
+        .await
+        .unwrap_err();
     assert!(
         matches!(
             refused,
@@ -179,7 +187,10 @@ pub(crate) async fn use_cases_survive_as_many_conflicts_as_are_retried(db: TestD
     })
     .await;
     let of_update = object(&db, "UPDATE", MAX_RETRIES, Objection::Conflict).await;
-    let anna = users_of(&of_update).update(ann.id, rename("Anna")).await.unwrap();
+    let anna = users_of(&of_update)
+        .update(ann.id, rename("Anna"), Precondition::None)
+        .await
+        .unwrap();
     assert_eq!((anna.version, anna.name.as_str()), (2, "Anna"));
     assert_eq!(attempts(&db, &of_update).await, (MAX_RETRIES + 1).to_string());
 }

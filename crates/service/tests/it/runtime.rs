@@ -2,7 +2,7 @@
 
 use std::{panic::AssertUnwindSafe, time::Duration};
 
-use domain::Timestamp;
+use domain::{Precondition, Timestamp};
 use futures_util::FutureExt;
 use persistence::{Database, UserRepository, test_db::TestDatabase};
 use service::{DatabaseRuntime, HealthService, RuntimeStopped, UserError, UserService};
@@ -92,8 +92,11 @@ pub(crate) async fn a_runtime_that_stops_undoes_what_it_was_doing(db: TestDataba
     let database = Database::open(&db.options()).await.unwrap();
     let users = UserService::new(database, DatabaseRuntime::new(own.handle().clone()));
     let holder = db.database().begin().await.unwrap();
-    UserRepository::new(&holder).delete(ann.id).await.unwrap();
-    let mut update = Box::pin(users.update(ann.id, rename("Anna")));
+    UserRepository::new(&holder)
+        .delete(ann.id, &Precondition::None)
+        .await
+        .unwrap();
+    let mut update = Box::pin(users.update(ann.id, rename("Anna"), Precondition::None));
     assert!(timeout(Duration::from_millis(100), &mut update).await.is_err());
     own.shutdown_background();
     let refused = timeout(Duration::from_secs(20), update).await.unwrap().unwrap_err();
@@ -101,5 +104,12 @@ pub(crate) async fn a_runtime_that_stops_undoes_what_it_was_doing(db: TestDataba
     holder.rollback().await.unwrap();
     let users = users_of(db.database());
     // Its own version tells: a second change would have counted.
-    assert_eq!(users.update(ann.id, rename("Anna")).await.unwrap().version, 2);
+    assert_eq!(
+        users
+            .update(ann.id, rename("Anna"), Precondition::None)
+            .await
+            .unwrap()
+            .version,
+        2
+    );
 }

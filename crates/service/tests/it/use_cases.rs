@@ -1,6 +1,6 @@
 //! What can be done with users, one at a time and many at once.
 
-use domain::{PageNumber, PageRequest, PageSize, UserChanges, UserFilter, UserId};
+use domain::{PageNumber, PageRequest, PageSize, Precondition, UserChanges, UserFilter, UserId};
 use persistence::test_db::TestDatabase;
 use service::UserError;
 use tokio::task::JoinSet;
@@ -27,27 +27,29 @@ pub(crate) async fn a_user_is_created_read_changed_and_deleted(db: TestDatabase)
     assert_eq!(stored(&db, ann.id).await.unwrap(), ann);
 
     let changes = UserChanges::new(Some(name("Anna")), Some(email("anna@example.com"))).unwrap();
-    let anna = users.update(ann.id, changes.clone()).await.unwrap();
+    let anna = users.update(ann.id, changes.clone(), Precondition::None).await.unwrap();
     assert_eq!((anna.name.as_str(), anna.email.as_str()), ("Anna", "anna@example.com"));
     assert_eq!((anna.id, anna.created_at, anna.version), (ann.id, ann.created_at, 2));
     assert!(anna.updated_at > ann.updated_at);
     assert_eq!(users.get(ann.id).await.unwrap(), anna);
     // A change to what is there already is none.
-    assert_eq!(users.update(ann.id, changes).await.unwrap(), anna);
+    assert_eq!(users.update(ann.id, changes, Precondition::None).await.unwrap(), anna);
 
-    users.delete(ann.id).await.unwrap();
+    users.delete(ann.id, Precondition::None).await.unwrap();
     assert_eq!(count(&db).await, 0);
 }
 
 pub(crate) async fn nobody_cannot_be_read_changed_or_deleted(db: TestDatabase) {
     let users = users_of(db.database());
     let ann = users.create(new_user("Ann", "ann@example.com")).await.unwrap();
-    users.delete(ann.id).await.unwrap();
+    users.delete(ann.id, Precondition::None).await.unwrap();
     let nobody = ann.id;
     let is_refused = |error: UserError| matches!(error, UserError::NotFound(id) if id == nobody);
     assert!(is_refused(users.get(nobody).await.unwrap_err()));
-    assert!(is_refused(users.update(nobody, rename("X")).await.unwrap_err()));
-    assert!(is_refused(users.delete(nobody).await.unwrap_err()));
+    assert!(is_refused(
+        users.update(nobody, rename("X"), Precondition::None).await.unwrap_err()
+    ));
+    assert!(is_refused(users.delete(nobody, Precondition::None).await.unwrap_err()));
     let largest = UserId::new(i64::MAX).unwrap();
     let refused = users.get(largest).await.unwrap_err();
     assert_eq!(refused.to_string(), "User with id 9223372036854775807 not found");
@@ -60,11 +62,11 @@ pub(crate) async fn an_address_belongs_to_one_user(db: TestDatabase) {
     let refused = users.create(new_user("Ann", "ANN@example.com")).await.unwrap_err();
     assert!(matches!(refused, UserError::EmailTaken), "{refused:?}");
     let take = UserChanges::new(Some(name("Robert")), Some(ann.email.clone())).unwrap();
-    let refused = users.update(bob.id, take).await.unwrap_err();
+    let refused = users.update(bob.id, take, Precondition::None).await.unwrap_err();
     assert!(matches!(refused, UserError::EmailTaken), "{refused:?}");
     assert_eq!(stored(&db, bob.id).await.unwrap(), bob);
     // An address that became free can be had.
-    users.delete(ann.id).await.unwrap();
+    users.delete(ann.id, Precondition::None).await.unwrap();
     users.create(new_user("Ann", "ann@example.com")).await.unwrap();
 }
 
@@ -110,7 +112,11 @@ pub(crate) async fn changes_of_one_user_at_once_are_all_counted(db: TestDatabase
     let mut updates = JoinSet::new();
     for number in 0..20 {
         let users = users.clone();
-        updates.spawn(async move { users.update(ann.id, rename(&format!("Ann {number}"))).await });
+        updates.spawn(async move {
+            users
+                .update(ann.id, rename(&format!("Ann {number}")), Precondition::None)
+                .await
+        });
     }
     let mut versions: Vec<_> = updates
         .join_all()

@@ -211,11 +211,6 @@ fn protection_that_does_not_exist_is_refused_and_never_silently_missing() {
             "no shared rate limit yet; remove it or set `memory`",
         ),
         ("TRUSTED_PROXIES", "10.0.0.0/8", "no use of `X-Forwarded-For` yet"),
-        (
-            "REQUIRE_IF_MATCH",
-            "true",
-            "no enforcement of `If-Match` yet; remove it or set `false`",
-        ),
         ("DATABASE_REPLICA_URLS", "mysql://db2/app", "no read replicas yet"),
         ("METRICS_ADDR", "0.0.0.0:9100", "no metrics listener yet"),
         ("CONSOLE", "on", "no web console yet; remove it or set `false`"),
@@ -235,7 +230,6 @@ fn values_that_ask_for_nothing_are_accepted_without_a_word() {
         ("RATE_LIMIT", "off"),
         ("RATE_LIMIT", ""),
         ("RATE_LIMIT_STORE", "memory"),
-        ("REQUIRE_IF_MATCH", "false"),
         ("CONSOLE", "off"),
         ("METRICS_ADDR", ""),
         ("READ_COALESCING", "false"),
@@ -255,7 +249,6 @@ fn hints_without_effect_are_accepted_with_a_warning() {
     for (name, value) in [
         ("READ_COALESCING", "true"),
         ("WRITE_COALESCING", "true"),
-        ("IDEMPOTENCY_TTL", "24h"),
         ("REPLICA_MAX_LAG", "1"),
         ("MAX_IN_FLIGHT", "1024"),
         ("CORS_ORIGINS", "*"),
