@@ -15,6 +15,15 @@ CREATE TABLE `users` (
 
 CREATE INDEX `ix_users_created_at_id` ON `users` (`created_at`, `id`);
 
+CREATE TABLE `idempotency_keys` (
+  `key_hash` varchar(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL PRIMARY KEY,
+  `request_hash` varchar(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
+  `answer` mediumblob NOT NULL,
+  `expires_at` datetime(6) NOT NULL
+) DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+
+CREATE INDEX `ix_idempotency_keys_expires_at` ON `idempotency_keys` (`expires_at`);
+
 CREATE TABLE `seaql_migrations` (
   `version` varchar(255) NOT NULL PRIMARY KEY,
   `applied_at` bigint NOT NULL
@@ -22,7 +31,9 @@ CREATE TABLE `seaql_migrations` (
 
 INSERT INTO `seaql_migrations` (`version`, `applied_at`) VALUES
   ('m20261123_000001_create_users', UNIX_TIMESTAMP()),
-  ('m20261123_000002_index_users_by_creation', UNIX_TIMESTAMP());
+  ('m20261123_000002_index_users_by_creation', UNIX_TIMESTAMP()),
+  ('m20261123_000003_create_idempotency_keys', UNIX_TIMESTAMP()),
+  ('m20261123_000004_index_idempotency_keys_by_expiry', UNIX_TIMESTAMP());
 
 INSERT INTO `users` (`name`, `email`, `created_at`, `updated_at`) VALUES
   ('Alice', 'alice@example.com', UTC_TIMESTAMP(6), UTC_TIMESTAMP(6)),

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use domain::{Email, Timestamp, UserChanges, UserId, UserName};
+use domain::{Email, Precondition, Timestamp, UserChanges, UserId, UserName};
 use persistence::{Transaction, UserRepository, test_db::TestDatabase};
 use serde_json::{Value, json};
 
@@ -100,7 +100,7 @@ async fn hold(db: &TestDatabase, user: &Value) -> Transaction {
     let email = Email::parse("held@example.com").unwrap();
     let changes = UserChanges::new(Some(UserName::parse("Held").unwrap()), Some(email)).unwrap();
     let held = UserRepository::new(&holder)
-        .update(id, &changes, Timestamp::now())
+        .update(id, &changes, &Precondition::None, Timestamp::now())
         .await;
     assert!(held.unwrap().is_some());
     holder

@@ -16,11 +16,13 @@ mod answer;
 mod batch;
 mod bodies;
 mod concurrency;
+mod conditional;
 mod contract;
 mod docs;
 mod failure;
 mod faults;
 mod health;
+mod idempotency;
 mod listing;
 mod routing;
 mod support;
@@ -80,6 +82,19 @@ fn main() -> ExitCode {
         faults::a_batch_lists_the_faults_of_every_item_in_order,
         faults::a_batch_needs_a_list_of_1_to_1000_users,
         faults::a_body_of_nothing_but_faults_is_answered_in_time,
+        conditional::the_tag_of_a_user_changes_with_the_user_and_only_then,
+        conditional::what_the_caller_has_already_is_not_sent_again,
+        conditional::a_change_based_on_an_outdated_state_is_refused,
+        conditional::of_twenty_parallel_patches_with_one_tag_one_succeeds,
+        conditional::preconditions_are_asked_for_in_their_place,
+        conditional::a_header_that_is_no_list_of_tags_is_malformed,
+        idempotency::a_create_that_is_sent_again_is_answered_as_before,
+        idempotency::a_batch_of_a_thousand_that_is_sent_again_is_answered_as_before,
+        idempotency::a_key_that_was_used_for_another_request_is_refused,
+        idempotency::a_refused_request_leaves_its_key_free,
+        idempotency::of_a_stampede_with_one_key_one_creates_and_all_get_its_answer,
+        idempotency::what_is_no_key_is_malformed,
+        idempotency::keys_themselves_are_not_stored,
         routing::an_unknown_path_is_not_found,
         routing::a_method_that_a_path_does_not_take_is_refused_with_those_it_takes,
         routing::the_document_names_every_method_of_every_path,

@@ -15,6 +15,7 @@ mod logging;
 mod migrating;
 mod outage;
 mod proxy;
+mod retrying;
 mod seeding;
 mod shutdown;
 mod starting;
@@ -33,6 +34,9 @@ fn main() -> ExitCode {
         seeding::seeding_again_adds_nothing_and_truncating_starts_over,
         seeding::a_plan_gives_the_same_users_on_every_engine,
         seeding::production_data_is_not_deleted,
+        retrying::a_create_whose_server_was_killed_after_its_commit_is_answered_as_it_would_have_been,
+        retrying::a_key_holds_across_two_servers_on_one_database,
+        retrying::a_key_that_has_expired_is_swept,
         logging::names_and_addresses_of_users_stay_out_of_the_log,
         logging::the_password_of_the_database_stays_out_of_all_output,
     ];
