@@ -4,13 +4,13 @@ use std::{io::Write, net::SocketAddr, time::Duration};
 
 use actix_web::{HttpServer, http::KeepAlive};
 use anyhow::Context;
-use api::{ApiOptions, AppState, Lifecycle};
+use api::{ApiOptions, AppState, AuthOptions, JwtOptions, Lifecycle};
 use persistence::{CREATE_USERS, Database, DatabaseOptions, Durability, Engine, Migrations, add_sample_users};
 use secrecy::ExposeSecret;
 use service::{DatabaseRuntime, HealthService, UserService};
 use tokio::{runtime::Handle, time::timeout};
 
-use crate::config::{self, Config, Environment};
+use crate::config::{self, AuthMode, Config, Environment};
 
 /// How long connections to the database get to close in an orderly way.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(5);
@@ -91,6 +91,18 @@ pub(crate) fn database_options(config: &config::Database) -> DatabaseOptions {
     }
 }
 
+/// What tells callers apart, as the configuration asks for it.
+fn auth_options(config: &config::Auth) -> AuthOptions {
+    match config.mode {
+        AuthMode::None => AuthOptions::None,
+        AuthMode::Jwt => AuthOptions::Jwt(JwtOptions {
+            jwks_file: config.jwks_file.clone(),
+            issuer: config.issuer.clone(),
+            audience: config.audience.clone(),
+        }),
+    }
+}
+
 async fn app_state(config: &Config, database: &Database, lifecycle: Lifecycle) -> anyhow::Result<AppState> {
     let runtime = DatabaseRuntime::new(Handle::current());
     let options = ApiOptions {
@@ -104,6 +116,7 @@ async fn app_state(config: &Config, database: &Database, lifecycle: Lifecycle) -
             .secret_key
             .as_ref()
             .map(|key| key.expose_secret().as_bytes().to_vec()),
+        auth: auth_options(&config.auth),
     };
     let users = UserService::new(database.clone(), runtime.clone());
     let health = HealthService::new(database.clone(), runtime);
