@@ -51,7 +51,7 @@ pub enum AuthOptions {
 #[derive(Clone, Debug, Default)]
 pub struct JwtOptions {
     /// A file with the public keys of those who issue tokens (RFC 7517), read again when it changes. Accepted are then RS256,
-    /// ES256 and EdDSA; without it HS256 under the secret key of the service.
+    /// ES256 and `EdDSA`; without it HS256 under the secret key of the service.
     pub jwks_file: Option<PathBuf>,
     /// What `iss` must be; any where it is none.
     pub issuer: Option<String>,

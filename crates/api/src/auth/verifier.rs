@@ -16,7 +16,7 @@ use super::{
 /// How far the clock of an issuer may be off.
 const LEEWAY_SECONDS: u64 = 60;
 
-/// The longest subject of a token, in characters; OpenID Connect has the same bound.
+/// The longest subject of a token, in characters; `OpenID` Connect has the same bound.
 pub const LONGEST_SUBJECT_CHARS: usize = 255;
 
 /// Checks tokens.

@@ -105,7 +105,7 @@ async fn a_bad_new_file_keeps_the_old_keys() {
     for bad in ["", "{", "{\"keys\": []}", &set(&[&old]).to_string()[..50], &too_large] {
         scene.replace(bad);
         // An unknown key makes the file be looked at.
-        assert_eq!(scene.verdict(&new).await, Err(Refusal::UnknownKey), "{:.50}", bad);
+        assert_eq!(scene.verdict(&new).await, Err(Refusal::UnknownKey), "{bad:.50}");
         assert_eq!(scene.verdict(&old).await, Ok(()), "{bad:.50}");
     }
     fs::remove_file(scene.path("keys.json")).unwrap();
@@ -115,7 +115,7 @@ async fn a_bad_new_file_keeps_the_old_keys() {
     assert_eq!(scene.verdict(&new).await, Ok(()));
 }
 
-/// A mounted ConfigMap is a link to a link to a folder, and the middle one is renamed over.
+/// A mounted `ConfigMap` is a link to a link to a folder, and the middle one is renamed over.
 #[cfg(unix)]
 #[actix_web::test]
 async fn keys_behind_a_link_that_now_leads_elsewhere_are_read() {
