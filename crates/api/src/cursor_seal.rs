@@ -5,25 +5,23 @@
 //! HKDF (RFC 5869), so a cursor works on every instance. Without `SECRET_KEY` the key is derived from a fixed text: the
 //! tag then detects damage only, which is enough, since a cursor grants nothing that the list does not.
 
-use std::fmt;
-
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use domain::{Cursor, Timestamp, UserFilter, UserId};
-use hkdf::Hkdf;
-use hmac::{Hmac, KeyInit, Mac};
+use hmac::Mac;
 use sha2::{Digest, Sha256};
+
+use crate::derived_key::DerivedKey;
 
 /// The layout that follows; a later layout gets another number, and old cursors are told from it.
 const VERSION: u8 = 1;
 const LABEL: &[u8] = b"cursor";
-const KEY_WITHOUT_SECRET: &[u8] = b"async-starter without SECRET_KEY";
 
 const FILTER_HASH_BYTES: usize = 8;
 const TAG_BYTES: usize = 16;
 
 /// Seals and opens cursors.
-#[derive(Clone)]
-pub(crate) struct CursorSeal(Hmac<Sha256>);
+#[derive(Clone, Debug)]
+pub(crate) struct CursorSeal(DerivedKey);
 
 /// A cursor that passed the test of its tag. Whether it fits the filter is still to be asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,20 +34,10 @@ pub(crate) struct OpenedCursor {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct InvalidCursor;
 
-impl fmt::Debug for CursorSeal {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("CursorSeal")
-    }
-}
-
 impl CursorSeal {
     /// A seal under a key derived from `secret_key`.
     pub(crate) fn new(secret_key: Option<&[u8]>) -> Self {
-        // A key as long as a block of SHA-256. It is within what HKDF can give, 255 × 32 bytes, so this cannot fail.
-        let mut key = [0; 64];
-        let derived = Hkdf::<Sha256>::new(None, secret_key.unwrap_or(KEY_WITHOUT_SECRET)).expand(LABEL, &mut key);
-        debug_assert!(derived.is_ok());
-        Self(Hmac::new(&key.into()))
+        Self(DerivedKey::new(secret_key, LABEL))
     }
 
     /// The text of `position` in the list under `filter`.
@@ -58,7 +46,7 @@ impl CursorSeal {
         bytes.extend(position.created_at.unix_micros().to_be_bytes());
         bytes.extend(position.id.get().to_be_bytes());
         bytes.extend(filter_hash(filter));
-        let tag = self.0.clone().chain_update(&bytes).finalize().into_bytes();
+        let tag = self.0.mac().chain_update(&bytes).finalize().into_bytes();
         bytes.extend(tag.into_iter().take(TAG_BYTES));
         BASE64_URL_SAFE_NO_PAD.encode(bytes)
     }
@@ -68,7 +56,7 @@ impl CursorSeal {
         let bytes = BASE64_URL_SAFE_NO_PAD.decode(text).map_err(|_| InvalidCursor)?;
         let (content, tag) = bytes.split_last_chunk::<TAG_BYTES>().ok_or(InvalidCursor)?;
         self.0
-            .clone()
+            .mac()
             .chain_update(content)
             .verify_truncated_left(tag)
             .map_err(|_| InvalidCursor)?;

@@ -11,6 +11,7 @@ mod auth;
 mod conditional;
 mod created;
 mod cursor_seal;
+mod derived_key;
 mod docs;
 mod etag;
 mod extract;
@@ -28,6 +29,9 @@ mod state;
 mod users;
 
 pub use app::build_app;
+pub use auth::{
+    AuthError, AuthOptions, DevelopmentToken, JwksError, JwtOptions, LONGEST_SUBJECT_CHARS, SHORTEST_SECRET_KEY_BYTES,
+};
 pub use lifecycle::Lifecycle;
 pub use openapi::document as openapi_document;
 pub use problem::{Code, Fault, FaultCode, Problem, error_chain};

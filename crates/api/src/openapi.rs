@@ -2,20 +2,26 @@
 
 use std::collections::BTreeMap;
 
-use actix_web::App;
+use actix_web::{App, http::Method};
 use serde_json::json;
 use utoipa::{
     OpenApi,
     openapi::{
-        Content, ContentBuilder, HeaderBuilder, OpenApi as Document, Ref, RefOr, Response, ResponseBuilder, Schema,
-        example::ExampleBuilder, schema::AdditionalProperties,
+        Content, ContentBuilder, HeaderBuilder, OpenApi as Document, PathItem, Ref, RefOr, Response, ResponseBuilder,
+        Schema,
+        example::ExampleBuilder,
+        path::Operation,
+        schema::AdditionalProperties,
+        security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
     },
 };
 use utoipa_actix_web::AppExt;
 
 use crate::{
+    auth::Scope,
     health,
     problem::{self, Code, Fault, FaultCode, ProblemDocument},
+    route_table::is_api,
     users,
 };
 
@@ -48,7 +54,49 @@ pub fn document(title: &str) -> Document {
         .configure(health::configure);
     let mut document = app.split_for_parts().1;
     close_schemas(&mut document);
+    require_tokens(&mut document);
     document
+}
+
+/// The name of the security scheme.
+const BEARER: &str = "bearer";
+
+const BEARER_DESCRIPTION: &str = "A JSON Web Token (RFC 7519) in the `Authorization` header. Its `scope` must name \
+    `users:read` for reading and `users:write` for creating, changing and deleting. An instance with `AUTH_MODE=none` asks \
+    for no token, so the requirement of each operation also has the alternative of none. For development, \
+    `async-starter token` prints a token.";
+
+/// Documents who may call the operations of the API proper. The document is the same whether the instance asks for tokens or
+/// not.
+fn require_tokens(document: &mut Document) {
+    let scheme = HttpBuilder::new()
+        .scheme(HttpAuthScheme::Bearer)
+        .bearer_format("JWT")
+        .description(Some(BEARER_DESCRIPTION))
+        .build();
+    let components = document.components.get_or_insert_default();
+    components.add_security_scheme(BEARER, SecurityScheme::Http(scheme));
+    let api = document.paths.paths.iter_mut().filter(|(path, _)| is_api(path));
+    for (method, operation) in api.flat_map(|(_, item)| operations_of(item)) {
+        let scope = Scope::needed_for(&method).as_str();
+        operation.security = Some(vec![
+            SecurityRequirement::new(BEARER, [scope]),
+            SecurityRequirement::default(),
+        ]);
+    }
+}
+
+fn operations_of(item: &mut PathItem) -> impl Iterator<Item = (Method, &mut Operation)> {
+    let operations = [
+        (Method::GET, &mut item.get),
+        (Method::PUT, &mut item.put),
+        (Method::POST, &mut item.post),
+        (Method::DELETE, &mut item.delete),
+        (Method::PATCH, &mut item.patch),
+    ];
+    operations
+        .into_iter()
+        .filter_map(|(method, operation)| Some((method, operation.as_mut()?)))
 }
 
 /// Schemas whose objects have no other members than those described: what the service refuses to read otherwise, and the
@@ -75,6 +123,8 @@ fn close_schemas(document: &mut Document) {
 /// `/api/v1` can end with are added.
 pub(crate) fn problem_responses(codes: &[Code]) -> BTreeMap<String, RefOr<Response>> {
     let always = [
+        Code::Unauthenticated,
+        Code::Forbidden,
         Code::ValidationFailed,
         Code::Internal,
         Code::DatabaseUnavailable,
@@ -110,6 +160,13 @@ fn problem_response(codes: &[Code]) -> Response {
         let header = HeaderBuilder::new().description(Some("Seconds to wait before the next try"));
         response = response.header("Retry-After", header.build());
     }
+    if codes
+        .iter()
+        .any(|code| matches!(code, Code::Unauthenticated | Code::Forbidden))
+    {
+        let header = HeaderBuilder::new().description(Some("What kind of token is asked for (RFC 6750)"));
+        response = response.header("WWW-Authenticate", header.build());
+    }
     response.build()
 }
 
@@ -117,6 +174,8 @@ fn example(code: Code) -> serde_json::Value {
     let detail = match code {
         Code::NotFound => "User with id 9999 not found",
         Code::EmailTaken => "Email already exists",
+        Code::Unauthenticated => "The token has expired (exp)",
+        Code::Forbidden => "The token lacks the scope users:write",
         Code::ValidationFailed => "1 field is invalid",
         Code::NoFieldsToUpdate => "No fields to update",
         _ => code.title(),

@@ -72,7 +72,7 @@ impl Route {
     /// Whether the route belongs to the API proper. Everything else is for those who operate the service or read about it:
     /// it is neither limited nor guarded.
     pub(crate) fn is_api(&self) -> bool {
-        self.template.starts_with("/api/v1/")
+        is_api(&self.template)
     }
 
     pub(crate) fn takes(&self, method: &Method) -> bool {
@@ -88,6 +88,11 @@ impl Route {
         names.sort_unstable();
         names.join(", ")
     }
+}
+
+/// Whether a path template belongs to the API proper.
+pub(crate) fn is_api(template: &str) -> bool {
+    template.starts_with("/api/v1/")
 }
 
 fn methods_of(item: &PathItem) -> Vec<Method> {

@@ -8,7 +8,10 @@ use actix_web::{
 };
 use service::{HealthService, UserService};
 
-use crate::{Lifecycle, cursor_seal::CursorSeal, openapi, problem::Problem, route_table::RouteTable};
+use crate::{
+    AuthError, AuthOptions, Lifecycle, auth::Authenticator, cursor_seal::CursorSeal, openapi, problem::Problem,
+    route_table::RouteTable,
+};
 
 /// How the API behaves: a plain struct, filled by whoever composes the program.
 #[derive(Clone, Debug)]
@@ -25,8 +28,11 @@ pub struct ApiOptions {
     pub request_timeout: Duration,
     /// Whether a change is refused that does not say by `If-Match` which state it is based on.
     pub require_if_match: bool,
-    /// What the keys of the service are derived from. Instances that share it accept each other's cursors.
+    /// What signs tokens without a JWKS file, and what the keys of the service are derived from. Instances that share it
+    /// accept each other's cursors.
     pub secret_key: Option<Vec<u8>>,
+    /// Who may use the API.
+    pub auth: AuthOptions,
 }
 
 impl Default for ApiOptions {
@@ -39,6 +45,7 @@ impl Default for ApiOptions {
             request_timeout: Duration::from_secs(10),
             require_if_match: false,
             secret_key: None,
+            auth: AuthOptions::None,
         }
     }
 }
@@ -49,6 +56,9 @@ pub enum StateError {
     /// A defect of this crate.
     #[error("cannot write the OpenAPI document")]
     OpenApi(#[from] serde_json::Error),
+    /// Tokens are asked for, and cannot be checked.
+    #[error(transparent)]
+    Auth(#[from] AuthError),
 }
 
 /// The shared state. Cloning it copies a pointer.
@@ -61,6 +71,7 @@ struct Shared {
     health: HealthService,
     options: ApiOptions,
     lifecycle: Lifecycle,
+    authenticator: Authenticator,
     cursor_seal: CursorSeal,
     routes: RouteTable,
     openapi_json: Bytes,
@@ -80,12 +91,14 @@ impl AppState {
         let document = openapi::document(&options.title);
         let openapi_json = Bytes::from(document.to_pretty_json()?);
         let routes = RouteTable::new(&document, options.docs);
+        let authenticator = Authenticator::new(&options.auth, options.secret_key.as_deref())?;
         let cursor_seal = CursorSeal::new(options.secret_key.as_deref());
         Ok(Self(Arc::new(Shared {
             users,
             health,
             options,
             lifecycle,
+            authenticator,
             cursor_seal,
             routes,
             openapi_json,
@@ -112,6 +125,10 @@ impl AppState {
 
     pub(crate) fn lifecycle(&self) -> &Lifecycle {
         &self.0.lifecycle
+    }
+
+    pub(crate) fn authenticator(&self) -> &Authenticator {
+        &self.0.authenticator
     }
 
     pub(crate) fn cursor_seal(&self) -> &CursorSeal {

@@ -132,7 +132,7 @@ fn every_operation_names_the_errors_that_all_can_end_with() {
             .collect();
         if place.contains("/api/v1/") {
             assert!(
-                statuses.is_superset(&["422", "500", "503", "504"].into()),
+                statuses.is_superset(&["401", "403", "422", "500", "503", "504"].into()),
                 "{place}: {statuses:?}"
             );
         }
@@ -144,6 +144,26 @@ fn every_operation_names_the_errors_that_all_can_end_with() {
             statuses.contains("404"),
             "{place}: {statuses:?}"
         );
+    }
+}
+
+#[test]
+fn every_operation_of_the_api_says_which_scope_it_needs() {
+    let document = document();
+    assert_eq!(document["components"]["securitySchemes"]["bearer"]["scheme"], "bearer");
+    for (place, operation) in operations(&document) {
+        let scope = if place.starts_with("get ") {
+            "users:read"
+        } else {
+            "users:write"
+        };
+        // An instance may do without tokens, which the empty alternative stands for.
+        let expected = if place.contains("/api/v1/") {
+            json!([{"bearer": [scope]}, {}])
+        } else {
+            Value::Null
+        };
+        assert_eq!(operation["security"], expected, "{place}");
     }
 }
 

@@ -1,8 +1,10 @@
 //! The command line.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
+
+use crate::config::token_lifetime;
 
 /// A users service on SQLite, MySQL, MariaDB or PostgreSQL.
 ///
@@ -58,6 +60,8 @@ pub(crate) enum Command {
         #[arg(long, conflicts_with = "json")]
         reference: bool,
     },
+    /// Print a token to try the API with, signed with SECRET_KEY; refused in production
+    Token(TokenArguments),
     /// Ask the running server whether it is ready; exit code 0 if so, 1 if not
     Healthcheck,
 }
@@ -101,6 +105,28 @@ pub(crate) struct SeedArguments {
     /// Delete all users first; refused in production
     #[arg(long)]
     pub(crate) truncate: bool,
+}
+
+/// Flags of `token`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct TokenArguments {
+    /// Who the bearer is
+    #[arg(long, default_value = "developer", value_parser = token_subject)]
+    pub(crate) subject: String,
+    /// What the bearer may do
+    #[arg(long, value_name = "SCOPES", default_value = "users:read users:write")]
+    pub(crate) scope: String,
+    /// How long the token is good for: 90, 15m, 24h
+    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = token_lifetime)]
+    pub(crate) expires_in: Duration,
+}
+
+fn token_subject(text: &str) -> Result<String, String> {
+    if (1..=api::LONGEST_SUBJECT_CHARS).contains(&text.chars().count()) {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("accepted: 1 to {} characters", api::LONGEST_SUBJECT_CHARS))
+    }
 }
 
 impl Cli {

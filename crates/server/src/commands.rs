@@ -3,8 +3,10 @@
 use std::{process::ExitCode, time::Duration};
 
 use anyhow::{Context, bail};
+use api::DevelopmentToken;
 use indicatif::{ProgressBar, ProgressStyle};
 use persistence::{Database, Durability, MigrationStatus, Migrations, SeedPlan, truncate};
+use secrecy::ExposeSecret;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -12,8 +14,8 @@ use tokio::{
 };
 
 use crate::{
-    cli::{MigrateCommand, SeedArguments},
-    config::{Config, Environment, reference_table},
+    cli::{MigrateCommand, SeedArguments, TokenArguments},
+    config::{AuthMode, Config, Environment, reference_table},
     print,
     startup::database_options,
 };
@@ -124,6 +126,36 @@ async fn run_seed(database: &Database, arguments: SeedArguments) -> anyhow::Resu
 /// `openapi`
 pub(crate) fn openapi(config: &Config) -> anyhow::Result<String> {
     Ok(api::openapi_document(&config.api.title).to_pretty_json()?)
+}
+
+/// `token`: stands in for an issuer while somebody develops.
+pub(crate) fn token(config: &Config, arguments: TokenArguments) -> anyhow::Result<String> {
+    refuse_in_production(config, "token makes callers up")?;
+    if let Some(file) = &config.auth.jwks_file {
+        bail!(
+            "tokens are checked with the keys in `{}` (AUTH_JWKS_FILE), so whoever has their private parts issues tokens; \
+             unset AUTH_JWKS_FILE to use tokens of this command",
+            file.display()
+        );
+    }
+    let Some(secret_key) = &config.api.secret_key else {
+        bail!(
+            "tokens are signed with SECRET_KEY, which is not set; set it to {} bytes or more, for example from `openssl rand \
+             -hex 32`, for this command and for the server",
+            api::SHORTEST_SECRET_KEY_BYTES
+        );
+    };
+    if config.auth.mode == AuthMode::None {
+        tracing::warn!("AUTH_MODE is none: a server with this configuration asks for no token");
+    }
+    let token = DevelopmentToken {
+        subject: arguments.subject,
+        scope: arguments.scope,
+        lifetime: arguments.expires_in,
+        issuer: config.auth.issuer.clone(),
+        audience: config.auth.audience.clone(),
+    };
+    Ok(token.sign(secret_key.expose_secret().as_bytes())?)
 }
 
 /// `config --reference`: the page `docs/configuration.md`.

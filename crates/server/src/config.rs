@@ -27,6 +27,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use layers::Merged;
+pub(crate) use parse::token_lifetime;
 pub(crate) use problem::ConfigError;
 use problem::Findings;
 use reader::Reader;
@@ -45,6 +46,8 @@ pub(crate) struct Config {
     pub(crate) database: Database,
     /// What the API offers.
     pub(crate) api: Api,
+    /// Who may use the API.
+    pub(crate) auth: Auth,
 }
 
 /// Where the program runs.
@@ -133,6 +136,28 @@ pub(crate) struct Api {
     pub(crate) idempotency_time_to_live: Duration,
     /// At least 32 bytes.
     pub(crate) secret_key: Option<SecretString>,
+}
+
+/// Who may use the API.
+#[derive(Debug)]
+pub(crate) struct Auth {
+    /// Whether tokens are asked for.
+    pub(crate) mode: AuthMode,
+    /// A JWK set in place of the secret key.
+    pub(crate) jwks_file: Option<PathBuf>,
+    /// What tokens must have as their `iss`.
+    pub(crate) issuer: Option<String>,
+    /// What tokens must have as their `aud`.
+    pub(crate) audience: Option<String>,
+}
+
+/// Whether tokens are asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AuthMode {
+    /// Whoever reaches the API may use it.
+    None,
+    /// Whoever brings a token may.
+    Jwt,
 }
 
 /// Everything that [`load`] reads.

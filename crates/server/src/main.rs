@@ -72,6 +72,7 @@ fn run(command: Command, loaded: &Loaded) -> anyhow::Result<ExitCode> {
             Command::Config { reference: true, .. } => print(&commands::configuration_reference()),
             Command::Config { json: true, .. } => print(&serde_json::to_string_pretty(&loaded.to_json())?),
             Command::Config { .. } => print(&loaded.to_table()),
+            Command::Token(arguments) => print(&commands::token(config, arguments)?),
             Command::Healthcheck => commands::healthcheck(config).await,
         }
     })

@@ -4,14 +4,14 @@ use std::{io::Write, net::SocketAddr, time::Duration};
 
 use actix_web::{HttpServer, http::KeepAlive};
 use anyhow::Context;
-use api::{ApiOptions, AppState, Lifecycle};
+use api::{ApiOptions, AppState, AuthOptions, JwtOptions, Lifecycle};
 use persistence::{CREATE_USERS, Database, DatabaseOptions, Durability, Engine, Migrations, add_sample_users};
 use secrecy::ExposeSecret;
 use service::{DatabaseRuntime, HealthService, UserService};
 use tokio::{runtime::Handle, time::timeout};
 
 use crate::{
-    config::{self, Config, Environment},
+    config::{self, AuthMode, Config, Environment},
     sweeper::Sweeper,
 };
 
@@ -103,6 +103,18 @@ pub(crate) fn database_options(config: &config::Database) -> DatabaseOptions {
     }
 }
 
+/// What tells callers apart, as the configuration asks for it.
+fn auth_options(config: &config::Auth) -> AuthOptions {
+    match config.mode {
+        AuthMode::None => AuthOptions::None,
+        AuthMode::Jwt => AuthOptions::Jwt(JwtOptions {
+            jwks_file: config.jwks_file.clone(),
+            issuer: config.issuer.clone(),
+            audience: config.audience.clone(),
+        }),
+    }
+}
+
 /// The options of the API that the configuration asks for.
 fn api_options(config: &Config) -> ApiOptions {
     let secret_key = config.api.secret_key.as_ref();
@@ -114,6 +126,7 @@ fn api_options(config: &Config) -> ApiOptions {
         request_timeout: config.http.request_timeout,
         require_if_match: config.api.require_if_match,
         secret_key: secret_key.map(|key| key.expose_secret().as_bytes().to_vec()),
+        auth: auth_options(&config.auth),
     }
 }
 

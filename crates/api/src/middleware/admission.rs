@@ -1,7 +1,9 @@
 //! Decides, before any routing, whether a request is let in. The steps, in this order:
 //!
 //! 1. an instance that is going, or has as many requests in progress as it may, takes no more (503)
-//! 2. the path must be decodable (400), exist (404) and take the method (405)
+//! 2. the caller is identified; a refused token has no consequence yet
+//! 3. the path must be decodable (400), exist (404) and take the method (405)
+//! 4. the caller must be known (401) and allowed to do it (403)
 
 use actix_web::{
     Error,
@@ -16,6 +18,7 @@ use percent_encoding::percent_decode_str;
 use super::notes::RequestNotes;
 use crate::{
     AppState,
+    auth::{Principal, Refusal, Scope, authorize},
     problem::{Code, Problem},
 };
 
@@ -25,21 +28,38 @@ pub(crate) async fn admission(
     request: ServiceRequest,
     next: Next<impl MessageBody>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    admit(&state, &request)?;
+    admit(&state, &request).await?;
     next.call(request).await
 }
 
-fn admit(state: &AppState, request: &ServiceRequest) -> Result<(), Problem> {
+async fn admit(state: &AppState, request: &ServiceRequest) -> Result<(), Problem> {
     let notes = RequestNotes::of(request.request())
         .ok_or_else(|| Problem::internal("the application was built without its edge"))?;
     check_capacity(state, &notes)?;
-    check_route(request, &notes)
+    let caller = identify(state, request, &notes).await;
+    check_route(request, &notes)?;
+    authorize(caller, Scope::needed_for(request.method()))
+}
+
+/// Who the caller is, where that matters: nobody in particular for those who watch the instance.
+async fn identify(
+    state: &AppState,
+    request: &ServiceRequest,
+    notes: &RequestNotes,
+) -> Result<Option<Principal>, Refusal> {
+    if notes.is_operational() {
+        return Ok(None);
+    }
+    let caller = state.authenticator().identify(request.headers()).await?;
+    if let Some(principal) = &caller {
+        notes.set_principal(principal.clone());
+    }
+    Ok(caller)
 }
 
 /// Whoever watches the instance still learns that it lives and is not ready.
 fn check_capacity(state: &AppState, notes: &RequestNotes) -> Result<(), Problem> {
-    let is_operational = notes.route().is_some_and(|route| !route.is_api());
-    if state.lifecycle().is_closing() && !is_operational {
+    if state.lifecycle().is_closing() && !notes.is_operational() {
         return Err(Problem::shutting_down());
     }
     Ok(())

@@ -24,6 +24,7 @@ use uuid::Uuid;
 use super::RequestNotes;
 use crate::{
     AppState,
+    auth::Principal,
     problem::{Problem, error_chain},
 };
 
@@ -167,6 +168,7 @@ impl Exchange {
             status = status.as_u16(),
             duration_ms = (elapsed.as_secs_f64() * 1e6).round() / 1e3,
             request_id = self.request_id,
+            caller = self.notes.principal().as_ref().map(Principal::fingerprint),
             "request"
         );
     }

@@ -41,6 +41,11 @@ impl RequestNotes {
         self.0.route.as_deref()
     }
 
+    /// Whether the request is one of those who operate the service or read about it.
+    pub(crate) fn is_operational(&self) -> bool {
+        self.route().is_some_and(|route| !route.is_api())
+    }
+
     /// The path with names for its variable parts, `unmatched` where there is no such path. Never an id, and never what the
     /// client wrote.
     pub(crate) fn template(&self) -> &str {

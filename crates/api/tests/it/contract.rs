@@ -137,6 +137,13 @@ fn check_headers(path: &str, answer: &Answer, context: &str) {
     let is_decimal =
         seconds.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') && seconds.parse::<f64>().is_ok();
     assert!(is_decimal, "X-Process-Time of {context}");
+    // RFC 9110 section 11.6.1 requires it of a 401; RFC 6750 section 3.1 names the scope that a 403 is for.
+    let challenge = answer.header("www-authenticate").unwrap_or_default();
+    assert_eq!(
+        challenge.starts_with("Bearer realm="),
+        matches!(answer.status, 401 | 403),
+        "WWW-Authenticate of {context}"
+    );
     match answer.status {
         405 => assert!(answer.header("allow").is_some(), "Allow of {context}"),
         201 => assert_eq!(

@@ -13,6 +13,7 @@ use std::process::ExitCode;
 use persistence::{on_every_empty_engine, on_every_engine, test_db};
 
 mod answer;
+mod auth;
 mod batch;
 mod bodies;
 mod concurrency;
@@ -123,6 +124,15 @@ fn main() -> ExitCode {
         docs::the_document_is_served_as_it_is_tested,
         docs::swagger_ui_loads_from_this_host_alone,
         docs::without_docs_their_pages_do_not_exist,
+        auth::without_a_token_no_operation_is_open,
+        auth::each_operation_asks_for_its_own_scope,
+        auth::a_token_for_everything_opens_everything,
+        auth::an_unknown_path_and_a_wrong_method_are_told_without_a_token,
+        auth::whoever_is_refused_learns_nothing_about_the_request,
+        auth::whoever_watches_or_reads_about_the_service_needs_no_token,
+        auth::a_refused_token_is_told_why,
+        auth::where_no_token_is_asked_for_none_is_looked_at,
+        auth::tokens_of_an_issuer_are_checked_with_its_public_keys,
     ];
     cases.extend(on_every_empty_engine![
         health::with_pending_migrations_the_service_is_not_ready,

@@ -7,13 +7,11 @@ use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use api::SHORTEST_SECRET_KEY_BYTES;
 use secrecy::SecretString;
 use tracing_subscriber::EnvFilter;
 
-use super::{Environment, LogFormat};
-
-/// The shortest key under which HMAC-SHA-256 keeps its full strength (RFC 2104 section 3).
-const SECRET_KEY_BYTES: usize = 32;
+use super::{AuthMode, Environment, LogFormat};
 
 /// The unit of a duration that is written as a bare number.
 #[derive(Clone, Copy)]
@@ -46,6 +44,28 @@ pub(super) fn log_format(text: &str) -> Result<LogFormat, String> {
         "json" => Ok(LogFormat::Json),
         _ => Err("`pretty` or `json`".to_owned()),
     }
+}
+
+pub(super) fn auth_mode(text: &str) -> Result<AuthMode, String> {
+    match text.trim().to_ascii_lowercase().as_str() {
+        "none" => Ok(AuthMode::None),
+        "jwt" => Ok(AuthMode::Jwt),
+        _ => Err("`none` or `jwt`".to_owned()),
+    }
+}
+
+/// What a claim of a token is compared with, byte for byte.
+pub(super) fn claim(text: &str) -> Result<String, String> {
+    if text.trim() != text || text.chars().any(char::is_control) {
+        return Err("text on one line, without spaces around it".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+/// How long a development token is good for.
+pub(crate) fn token_lifetime(text: &str) -> Result<Duration, String> {
+    const LONGEST: Duration = Duration::from_hours(30 * 24);
+    duration(text, BareUnit::Seconds, Duration::from_secs(1)..=LONGEST)
 }
 
 pub(super) fn switch(text: &str) -> Result<bool, String> {
@@ -166,9 +186,9 @@ pub(super) fn title(text: &str) -> Result<String, String> {
 }
 
 pub(super) fn secret_key(text: &str) -> Result<SecretString, String> {
-    if text.len() < SECRET_KEY_BYTES {
+    if text.len() < SHORTEST_SECRET_KEY_BYTES {
         return Err(format!(
-            "at least {SECRET_KEY_BYTES} bytes (this has {}), for example from `openssl rand -hex 32`",
+            "at least {SHORTEST_SECRET_KEY_BYTES} bytes (this has {}), for example from `openssl rand -hex 32`",
             text.len()
         ));
     }

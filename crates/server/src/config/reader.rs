@@ -13,7 +13,7 @@ use super::variable::find;
 pub(super) struct Reader<'a> {
     pub(super) merged: &'a Merged,
     /// Where relative names of `…_FILE` variables start.
-    working_directory: &'a Path,
+    pub(super) working_directory: &'a Path,
     pub(super) findings: &'a mut Findings,
     /// What took effect where that is not what the layers say: computed, composed, or read from a file.
     derived: BTreeMap<&'static str, Setting>,

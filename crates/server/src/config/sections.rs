@@ -3,6 +3,7 @@
 //! A section reads all its variables before it gives up, so that all problems are found in one go.
 
 use std::num::NonZero;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use secrecy::SecretString;
@@ -13,7 +14,7 @@ use super::parse::{self, BareUnit};
 use super::reader::Reader;
 use super::table::VARIABLES;
 use super::variable::{Otherwise, Support};
-use super::{Api, Config, Database, Environment, Http, Log};
+use super::{Api, Auth, AuthMode, Config, Database, Environment, Http, Log};
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 const HOUR: Duration = Duration::from_hours(1);
@@ -40,6 +41,7 @@ pub(super) fn config(reader: &mut Reader<'_>) -> Option<Config> {
     let log = log(reader);
     let database = database(reader, environment);
     let api = api(reader);
+    let auth = auth(reader, api.as_ref());
     check_support(reader);
     check_openness(reader, environment);
     Some(Config {
@@ -48,6 +50,7 @@ pub(super) fn config(reader: &mut Reader<'_>) -> Option<Config> {
         log: log?,
         database: database?,
         api: api?,
+        auth: auth?,
     })
 }
 
@@ -235,6 +238,59 @@ fn api(reader: &mut Reader<'_>) -> Option<Api> {
         idempotency_time_to_live: idempotency_time_to_live?,
         secret_key: secret_key?,
     })
+}
+
+fn auth(reader: &mut Reader<'_>, api: Option<&Api>) -> Option<Auth> {
+    let mode = reader.read("AUTH_MODE", parse::auth_mode);
+    let jwks_file = reader.read("AUTH_JWKS_FILE", |text| parse::optional(text, |text| Ok(text.into())));
+    let issuer = reader.read("AUTH_ISSUER", |text| parse::optional(text, parse::claim));
+    let audience = reader.read("AUTH_AUDIENCE", |text| parse::optional(text, parse::claim));
+    let auth = Auth {
+        mode: mode?,
+        jwks_file: jwks_file?.map(|file: PathBuf| reader.working_directory.join(file)),
+        issuer: issuer?,
+        audience: audience?,
+    };
+    match auth.mode {
+        AuthMode::None => warn_of_idle_auth(reader),
+        AuthMode::Jwt => check_token_keys(reader, &auth, api?.secret_key.is_some())?,
+    }
+    Some(auth)
+}
+
+/// Somebody who describes tokens may believe that they are asked for.
+fn warn_of_idle_auth(reader: &mut Reader<'_>) {
+    for name in ["AUTH_JWKS_FILE", "AUTH_ISSUER", "AUTH_AUDIENCE"] {
+        let setting = reader.merged.setting(name);
+        if !setting.text.is_empty() {
+            reader.findings.warn(format!(
+                "{name} ({}): no effect, because AUTH_MODE is `none`; set `AUTH_MODE=jwt` to ask for tokens",
+                setting.source
+            ));
+        }
+    }
+}
+
+/// Tokens are worth as much as the keys that they are checked with.
+fn check_token_keys(reader: &mut Reader<'_>, auth: &Auth, has_secret_key: bool) -> Option<()> {
+    match (&auth.jwks_file, has_secret_key) {
+        (None, false) => {
+            let advice = format!(
+                "there is no key to check tokens with; set `AUTH_JWKS_FILE`, or `SECRET_KEY` to {} bytes or more",
+                api::SHORTEST_SECRET_KEY_BYTES
+            );
+            reader.refuse_value("AUTH_MODE", advice);
+            None
+        }
+        (Some(_), false) => {
+            reader.findings.warn(
+                "SECRET_KEY (default): without it, the fingerprints of callers in the log can be traced back to them by \
+                 trying likely names",
+            );
+            Some(())
+        }
+        (_, true) => Some(()),
+    }
 }
 
 /// Refuses requests for protection that this version does not have; warns about what is merely without effect.

@@ -254,7 +254,7 @@ pub(super) static VARIABLES: &[Variable] = &[
         PROTECTION,
         "SECRET_KEY",
         Fixed(""),
-        "key that signs cursors (32 bytes or more), the same on all instances",
+        "key that signs cursors and, without `AUTH_JWKS_FILE`, tokens (32 bytes or more), the same on all instances",
     )
     .secrecy(Secret),
     Variable::new(PROTECTION, "SECRET_KEY_FILE", Fixed(""), "file that holds `SECRET_KEY`"),
@@ -262,20 +262,27 @@ pub(super) static VARIABLES: &[Variable] = &[
         PROTECTION,
         "AUTH_MODE",
         Fixed("none"),
-        "`none`: anybody who reaches the API may use it; must be set in production",
-    )
-    .refused_unless(&["none"], "authentication"),
+        "`none`: anybody who reaches the API may use it; `jwt`: who brings a token; must be set in production",
+    ),
     Variable::new(
         PROTECTION,
         "AUTH_JWKS_FILE",
         Fixed(""),
-        "public keys of those who issue tokens",
-    )
-    .refused_unless(&[""], "authentication"),
-    Variable::new(PROTECTION, "AUTH_ISSUER", Fixed(""), "issuer that tokens must name")
-        .refused_unless(&[""], "authentication"),
-    Variable::new(PROTECTION, "AUTH_AUDIENCE", Fixed(""), "audience that tokens must name")
-        .refused_unless(&[""], "authentication"),
+        "public keys of those who issue tokens, for RS256, ES256 and EdDSA (a JWK set, read again when it changes); \
+         without it tokens are HS256 under `SECRET_KEY`",
+    ),
+    Variable::new(
+        PROTECTION,
+        "AUTH_ISSUER",
+        Fixed(""),
+        "issuer that tokens must name (`iss`); unset for any",
+    ),
+    Variable::new(
+        PROTECTION,
+        "AUTH_AUDIENCE",
+        Fixed(""),
+        "audience that tokens must name (`aud`); unset refuses tokens that name one",
+    ),
     Variable::new(
         PROTECTION,
         "CORS_ORIGINS",

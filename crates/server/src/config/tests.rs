@@ -1,5 +1,6 @@
 //! Tests of the configuration as a whole. Each owns a directory of its own and sees nothing of the real environment.
 
+mod auth;
 mod database;
 mod documents;
 mod layers;

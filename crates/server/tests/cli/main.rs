@@ -13,3 +13,4 @@ mod secrets;
 mod settings;
 #[path = "../support/mod.rs"]
 mod support;
+mod tokens;

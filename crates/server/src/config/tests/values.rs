@@ -196,14 +196,6 @@ fn a_title_is_visible_text_on_one_line() {
 #[test]
 fn protection_that_does_not_exist_is_refused_and_never_silently_missing() {
     for (name, value, advice) in [
-        (
-            "AUTH_MODE",
-            "jwt",
-            "given `jwt`; this version has no authentication yet; remove it or set `none`",
-        ),
-        ("AUTH_JWKS_FILE", "keys.json", "no authentication yet; remove it"),
-        ("AUTH_ISSUER", "me", "no authentication yet; remove it"),
-        ("AUTH_AUDIENCE", "us", "no authentication yet; remove it"),
         ("RATE_LIMIT", "100/min", "no rate limit yet; remove it or set `off`"),
         (
             "RATE_LIMIT_STORE",
@@ -214,7 +206,6 @@ fn protection_that_does_not_exist_is_refused_and_never_silently_missing() {
         ("DATABASE_REPLICA_URLS", "mysql://db2/app", "no read replicas yet"),
         ("METRICS_ADDR", "0.0.0.0:9100", "no metrics listener yet"),
         ("CONSOLE", "on", "no web console yet; remove it or set `false`"),
-        ("AUTH_MODE", "", "no authentication yet"),
     ] {
         let text = with(name, value).refused_text();
         assert_contains(&text, &format!("{name} (environment)"));
@@ -265,17 +256,6 @@ fn hints_without_effect_are_accepted_with_a_warning() {
         &with("DB_MAX_OVERFLOW", "10").accepted().warnings.concat(),
         "raise `DB_POOL_MAX_SIZE`",
     );
-}
-
-#[test]
-fn an_open_api_in_production_must_be_asked_for_by_name_and_warns() {
-    let text = with("ENVIRONMENT", "production").refused_text();
-    assert_contains(&text, "AUTH_MODE (default): must be set in production");
-    let loaded = with("ENVIRONMENT", "production")
-        .environment("AUTH_MODE", "none")
-        .accepted();
-    assert_contains(&loaded.warnings.concat(), "AUTH_MODE (environment): the API is open");
-    assert!(with("ENVIRONMENT", "staging").accepted().warnings.is_empty());
 }
 
 #[test]
