@@ -76,6 +76,7 @@ fn close_schemas(document: &mut Document) {
 pub(crate) fn problem_responses(codes: &[Code]) -> BTreeMap<String, RefOr<Response>> {
     let always = [
         Code::ValidationFailed,
+        Code::RateLimited,
         Code::Internal,
         Code::DatabaseUnavailable,
         Code::ShuttingDown,
@@ -106,7 +107,7 @@ fn problem_response(codes: &[Code]) -> Response {
     let mut response = ResponseBuilder::new()
         .description(names.join(" or "))
         .content(problem::CONTENT_TYPE, content);
-    if codes.iter().any(|code| code.status() == 503) {
+    if codes.iter().any(|code| [429, 503].contains(&code.status().as_u16())) {
         let header = HeaderBuilder::new().description(Some("Seconds to wait before the next try"));
         response = response.header("Retry-After", header.build());
     }

@@ -8,7 +8,7 @@ use actix_web::{
 };
 use service::{HealthService, UserService};
 
-use crate::{Lifecycle, cursor_seal::CursorSeal, openapi, problem::Problem, route_table::RouteTable};
+use crate::{Lifecycle, cursor_seal::CursorSeal, openapi, problem::Problem, rate_limit::{InvalidStoreUrl, RateLimitCounters, RateLimitOptions, RateLimiter}, route_table::RouteTable};
 
 /// How the API behaves: a plain struct, filled by whoever composes the program.
 #[derive(Clone, Debug)]
@@ -25,6 +25,8 @@ pub struct ApiOptions {
     pub request_timeout: Duration,
     /// What the keys of the service are derived from. Instances that share it accept each other's cursors.
     pub secret_key: Option<Vec<u8>>,
+    /// How requests are limited; not at all where there is nothing.
+    pub rate_limit: Option<RateLimitOptions>,
 }
 
 impl Default for ApiOptions {
@@ -36,6 +38,7 @@ impl Default for ApiOptions {
             client_timeout: Duration::from_secs(5),
             request_timeout: Duration::from_secs(10),
             secret_key: None,
+            rate_limit: None,
         }
     }
 }
@@ -46,6 +49,9 @@ pub enum StateError {
     /// A defect of this crate.
     #[error("cannot write the OpenAPI document")]
     OpenApi(#[from] serde_json::Error),
+    /// An option that cannot be.
+    #[error("cannot set up the rate limit")]
+    RateLimit(#[from] InvalidStoreUrl),
 }
 
 /// The shared state. Cloning it copies a pointer.
@@ -59,6 +65,7 @@ struct Shared {
     options: ApiOptions,
     lifecycle: Lifecycle,
     cursor_seal: CursorSeal,
+    rate_limiter: Option<RateLimiter>,
     routes: RouteTable,
     openapi_json: Bytes,
 }
@@ -78,15 +85,23 @@ impl AppState {
         let openapi_json = Bytes::from(document.to_pretty_json()?);
         let routes = RouteTable::new(&document, options.docs);
         let cursor_seal = CursorSeal::new(options.secret_key.as_deref());
+        let rate_limiter = options.rate_limit.clone().map(RateLimiter::new).transpose()?;
         Ok(Self(Arc::new(Shared {
             users,
             health,
             options,
             lifecycle,
             cursor_seal,
+            rate_limiter,
             routes,
             openapi_json,
         })))
+    }
+
+    /// What the rate limit did; nothing where there is none.
+    #[must_use]
+    pub fn rate_limit_counters(&self) -> Option<&RateLimitCounters> {
+        self.rate_limiter().map(RateLimiter::counters)
     }
 
     /// The state of the application that `request` came to.
@@ -113,6 +128,10 @@ impl AppState {
 
     pub(crate) fn cursor_seal(&self) -> &CursorSeal {
         &self.0.cursor_seal
+    }
+
+    pub(crate) fn rate_limiter(&self) -> Option<&RateLimiter> {
+        self.0.rate_limiter.as_ref()
     }
 
     pub(crate) fn routes(&self) -> &RouteTable {

@@ -1,7 +1,8 @@
 //! Decides, before any routing, whether a request is let in. The steps, in this order:
 //!
 //! 1. an instance that is going, or has as many requests in progress as it may, takes no more (503)
-//! 2. the path must be decodable (400), exist (404) and take the method (405)
+//! 2. a client that has used up its share waits (429); whoever watches the instance or reads about it is not counted
+//! 3. the path must be decodable (400), exist (404) and take the method (405)
 
 use actix_web::{
     Error,
@@ -25,14 +26,15 @@ pub(crate) async fn admission(
     request: ServiceRequest,
     next: Next<impl MessageBody>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    admit(&state, &request)?;
+    admit(&state, &request).await?;
     next.call(request).await
 }
 
-fn admit(state: &AppState, request: &ServiceRequest) -> Result<(), Problem> {
+async fn admit(state: &AppState, request: &ServiceRequest) -> Result<(), Problem> {
     let notes = RequestNotes::of(request.request())
         .ok_or_else(|| Problem::internal("the application was built without its edge"))?;
     check_capacity(state, &notes)?;
+    check_rate(state, request, &notes).await?;
     check_route(request, &notes)
 }
 
@@ -43,6 +45,15 @@ fn check_capacity(state: &AppState, notes: &RequestNotes) -> Result<(), Problem>
         return Err(Problem::shutting_down());
     }
     Ok(())
+}
+
+/// Unknown paths count, or guessing them would be free.
+async fn check_rate(state: &AppState, request: &ServiceRequest, notes: &RequestNotes) -> Result<(), Problem> {
+    let is_exempt = notes.route().is_some_and(|route| !route.is_api());
+    match state.rate_limiter() {
+        Some(limiter) if !is_exempt => limiter.admit(request.request(), notes).await,
+        Some(_) | None => Ok(()),
+    }
 }
 
 fn check_route(request: &ServiceRequest, notes: &RequestNotes) -> Result<(), Problem> {
