@@ -170,10 +170,11 @@ impl RateLimiter {
             return Ok(());
         }
         self.counters.count_refusal();
-        Err(
-            Problem::new(Code::RateLimited, "This client has made too many requests. Wait, then go on more slowly.")
-                .with_header(RETRY_AFTER, HeaderValue::from(decision.next_in_seconds)),
+        Err(Problem::new(
+            Code::RateLimited,
+            "This client has made too many requests. Wait, then go on more slowly.",
         )
+        .with_header(RETRY_AFTER, HeaderValue::from(decision.next_in_seconds)))
     }
 
     pub(crate) fn counters(&self) -> &RateLimitCounters {

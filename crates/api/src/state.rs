@@ -8,7 +8,14 @@ use actix_web::{
 };
 use service::{HealthService, UserService};
 
-use crate::{Lifecycle, cursor_seal::CursorSeal, openapi, problem::Problem, rate_limit::{InvalidStoreUrl, RateLimitCounters, RateLimitOptions, RateLimiter}, route_table::RouteTable};
+use crate::{
+    Lifecycle,
+    cursor_seal::CursorSeal,
+    openapi,
+    problem::Problem,
+    rate_limit::{InvalidStoreUrl, RateLimitCounters, RateLimitOptions, RateLimiter},
+    route_table::RouteTable,
+};
 
 /// How the API behaves: a plain struct, filled by whoever composes the program.
 #[derive(Clone, Debug)]

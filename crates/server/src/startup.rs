@@ -4,7 +4,7 @@ use std::{io::Write, net::SocketAddr, time::Duration};
 
 use actix_web::{HttpServer, http::KeepAlive};
 use anyhow::Context;
-use api::{ApiOptions, AppState, Lifecycle};
+use api::{ApiOptions, AppState, Lifecycle, RateLimitOptions, RateLimitStore};
 use persistence::{CREATE_USERS, Database, DatabaseOptions, Durability, Engine, Migrations, add_sample_users};
 use secrecy::ExposeSecret;
 use service::{DatabaseRuntime, HealthService, UserService};
@@ -104,12 +104,28 @@ async fn app_state(config: &Config, database: &Database, lifecycle: Lifecycle) -
             .secret_key
             .as_ref()
             .map(|key| key.expose_secret().as_bytes().to_vec()),
+        rate_limit: config.api.rate_limit.as_ref().map(rate_limit_options),
     };
     let users = UserService::new(database.clone(), runtime.clone());
     let health = HealthService::new(database.clone(), runtime);
     // Says in the log, at once, that migrations are pending or that the database does not answer.
     health.check().await;
     Ok(AppState::new(users, health, options, lifecycle)?)
+}
+
+/// The limit that the configuration asks for. Its Redis is spoken to on this runtime, which no worker keeps busy.
+fn rate_limit_options(config: &config::RateLimit) -> RateLimitOptions {
+    RateLimitOptions {
+        quota: config.quota,
+        store: match &config.store {
+            config::RateLimitStore::Memory => RateLimitStore::Memory,
+            config::RateLimitStore::Redis(url) => RateLimitStore::Redis {
+                url: url.clone(),
+                runtime: Handle::current(),
+            },
+        },
+        trusted_proxies: config.trusted_proxies.clone(),
+    }
 }
 
 /// Applies pending migrations over connections of their own, which have no statement time-out.

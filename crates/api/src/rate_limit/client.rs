@@ -51,7 +51,9 @@ impl ClientKey {
             hasher.update(part);
         }
         let mut key = [0; KEY_BYTES];
-        key.iter_mut().zip(hasher.finalize()).for_each(|(byte, hashed)| *byte = hashed);
+        key.iter_mut()
+            .zip(hasher.finalize())
+            .for_each(|(byte, hashed)| *byte = hashed);
         Self(key)
     }
 }

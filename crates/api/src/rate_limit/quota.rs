@@ -133,7 +133,13 @@ mod tests {
     fn a_burst_of_the_whole_quota_is_let_in_and_no_more() {
         assert_eq!(
             decisions(quota(3, 60), [0, 0, 0, 0, 0]),
-            [(true, 2, 20), (true, 1, 20), (true, 0, 20), (false, 0, 20), (false, 0, 20)]
+            [
+                (true, 2, 20),
+                (true, 1, 20),
+                (true, 0, 20),
+                (false, 0, 20),
+                (false, 0, 20)
+            ]
         );
     }
 
@@ -141,8 +147,17 @@ mod tests {
     fn a_token_comes_back_after_its_share_of_the_window_and_not_before() {
         let (second, last) = (20 * MICROS, 20 * MICROS - 1);
         assert_eq!(
-            decisions(quota(3, 60), [0, 0, 0, last, second, second, 2 * second - 1, 2 * second])[3..],
-            [(false, 0, 1), (true, 0, 20), (false, 0, 20), (false, 0, 1), (true, 0, 20)]
+            decisions(
+                quota(3, 60),
+                [0, 0, 0, last, second, second, 2 * second - 1, 2 * second]
+            )[3..],
+            [
+                (false, 0, 1),
+                (true, 0, 20),
+                (false, 0, 20),
+                (false, 0, 1),
+                (true, 0, 20)
+            ]
         );
     }
 
@@ -165,11 +180,25 @@ mod tests {
     #[test]
     fn a_quota_has_bounds() {
         for (requests, seconds) in [(1, 1), (1_000_000, 86_400)] {
-            assert_eq!(quota(requests, seconds).capacity(), u64::from(requests) * seconds * MICROS);
+            assert_eq!(
+                quota(requests, seconds).capacity(),
+                u64::from(requests) * seconds * MICROS
+            );
         }
-        let refused = [(0, 1000), (1_000_001, 1000), (1, 0), (1, 999), (1, 1500), (1, 86_401_000)];
+        let refused = [
+            (0, 1000),
+            (1_000_001, 1000),
+            (1, 0),
+            (1, 999),
+            (1, 1500),
+            (1, 86_401_000),
+        ];
         for (requests, millis) in refused {
-            assert_eq!(Quota::new(requests, Duration::from_millis(millis)), None, "{requests} {millis}");
+            assert_eq!(
+                Quota::new(requests, Duration::from_millis(millis)),
+                None,
+                "{requests} {millis}"
+            );
         }
     }
 

@@ -154,7 +154,9 @@ fn check_rate_limit(path: &str, answer: &Answer, context: &str) {
         let mut parts = field.split(';');
         assert_eq!(parts.next(), Some("\"default\""), "{context}");
         let number = |name: &str| parts.next()?.strip_prefix(name)?.strip_prefix('=')?.parse::<u64>().ok();
-        let numbers = names.map(number).map(|it| it.unwrap_or_else(|| panic!("{field}: {context}")));
+        let numbers = names
+            .map(number)
+            .map(|it| it.unwrap_or_else(|| panic!("{field}: {context}")));
         assert_eq!(parts.next(), None, "{context}");
         numbers
     };

@@ -105,7 +105,12 @@ pub(crate) async fn every_answer_of_the_api_tells_what_is_left(db: TestDatabase)
 pub(crate) async fn unknown_paths_count(db: TestDatabase) {
     let app = start_daily(&db, 4);
     let mut wire = Wire::open(&app).await;
-    for (path, status) in [("/nothing", 404), ("/api/v2/users", 404), ("/api/v1/users/%zz", 400), ("/%", 400)] {
+    for (path, status) in [
+        ("/nothing", 404),
+        ("/api/v2/users", 404),
+        ("/api/v1/users/%zz", 400),
+        ("/%", 400),
+    ] {
         assert_eq!(wire.ask("GET", path).await.status, status, "{path}");
     }
     for path in ["/nothing", "/%", USERS, "/wp-admin.php"] {
@@ -115,7 +120,15 @@ pub(crate) async fn unknown_paths_count(db: TestDatabase) {
 
 pub(crate) async fn who_watches_the_service_or_reads_about_it_is_not_counted(db: TestDatabase) {
     let app = start_daily(&db, 1);
-    let exempt = ["/health", LIVE, "/health/ready", "/openapi.json", "/docs", "/docs/", "/"];
+    let exempt = [
+        "/health",
+        LIVE,
+        "/health/ready",
+        "/openapi.json",
+        "/docs",
+        "/docs/",
+        "/",
+    ];
     for path in exempt.iter().chain(&exempt) {
         let answer = app.get(path).await;
         assert!(answer.status < 400, "{answer}");
@@ -166,7 +179,10 @@ pub(crate) async fn a_forged_address_is_ignored_unless_a_trusted_proxy_passes_it
 pub(crate) async fn without_a_limit_nothing_is_said_of_one(db: TestDatabase) {
     let app = TestApp::start(&db);
     let answer = app.get(USERS).await;
-    assert_eq!((answer.header("ratelimit-policy"), answer.header("ratelimit")), (None, None));
+    assert_eq!(
+        (answer.header("ratelimit-policy"), answer.header("ratelimit")),
+        (None, None)
+    );
     assert!(app.state.rate_limit_counters().is_none());
 }
 
@@ -215,11 +231,18 @@ fn somebody(db: &TestDatabase) -> String {
 
 fn start_behind_proxy(db: &TestDatabase, options: RateLimitOptions) -> TestApp {
     let trusted_proxies = vec!["127.0.0.1/32".parse().unwrap()];
-    start(db, RateLimitOptions { trusted_proxies, ..options })
+    start(
+        db,
+        RateLimitOptions {
+            trusted_proxies,
+            ..options
+        },
+    )
 }
 
 async fn ask_as(app: &TestApp, client: &str) -> Answer {
-    app.send(Request::new("GET", USERS).header("x-forwarded-for", client)).await
+    app.send(Request::new("GET", USERS).header("x-forwarded-for", client))
+        .await
 }
 
 pub(crate) async fn instances_that_share_a_store_share_the_quota(db: TestDatabase) {
@@ -250,7 +273,10 @@ pub(crate) async fn both_stores_answer_alike(db: TestDatabase) {
             };
             assert_eq!(told(&ours), told(&theirs), "request {request} of {quota}");
             let [ours, theirs] = [left(&ours).1, left(&theirs).1];
-            assert!(ours.abs_diff(theirs) <= 60, "{ours} {theirs}: more than the time between the two");
+            assert!(
+                ours.abs_diff(theirs) <= 60,
+                "{ours} {theirs}: more than the time between the two"
+            );
         }
     }
 }
@@ -281,9 +307,15 @@ pub(crate) async fn what_is_shared_names_nobody_and_goes_by_itself(db: TestDatab
     assert!(!keys.is_empty());
     for key in keys {
         let hash = key.rsplit(':').next().unwrap();
-        assert!(hash.len() == 32 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()), "{key}");
+        assert!(
+            hash.len() == 32 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()),
+            "{key}"
+        );
         // What one request adds has drained after its share of the window.
         let millis: i64 = redis.pttl(&key).await.unwrap();
-        assert!((1..=43_210_000 / 321 + 1).contains(&millis), "{key} stays for {millis} ms");
+        assert!(
+            (1..=43_210_000 / 321 + 1).contains(&millis),
+            "{key} stays for {millis} ms"
+        );
     }
 }

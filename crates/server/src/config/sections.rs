@@ -10,6 +10,7 @@ use secrecy::SecretString;
 use super::database_url::{self, Parts};
 use super::layers::Setting;
 use super::parse::{self, BareUnit};
+use super::rate_limit;
 use super::reader::Reader;
 use super::table::VARIABLES;
 use super::variable::{Otherwise, Support};
@@ -39,7 +40,7 @@ pub(super) fn config(reader: &mut Reader<'_>) -> Option<Config> {
     let http = http(reader);
     let log = log(reader);
     let database = database(reader, environment);
-    let api = api(reader);
+    let api = api(reader, environment);
     check_support(reader);
     check_openness(reader, environment);
     Some(Config {
@@ -214,7 +215,7 @@ fn part<T>(
     reader.read(name, |text| parse(if text.is_empty() { default } else { text }))
 }
 
-fn api(reader: &mut Reader<'_>) -> Option<Api> {
+fn api(reader: &mut Reader<'_>, environment: Option<Environment>) -> Option<Api> {
     let title = reader.read("API_TITLE", parse::title);
     let docs = reader.read("API_DOCS", parse::switch);
     // Unset is fine; a file that is named and empty is a secret that got lost.
@@ -226,10 +227,12 @@ fn api(reader: &mut Reader<'_>) -> Option<Api> {
             parse::optional(text, parse::secret_key)
         }
     });
+    let rate_limit = rate_limit::section(reader, environment);
     Some(Api {
         title: title?,
         docs: docs?,
         secret_key: secret_key?,
+        rate_limit: rate_limit?,
     })
 }
 

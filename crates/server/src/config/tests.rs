@@ -3,6 +3,7 @@
 mod database;
 mod documents;
 mod layers;
+mod rate_limit;
 mod secrets;
 mod values;
 
