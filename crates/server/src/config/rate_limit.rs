@@ -11,7 +11,11 @@ use url::Url;
 use super::reader::Reader;
 use super::{Environment, RateLimit, RateLimitStore};
 
-/// Reads the section; nothing inside where there is to be no limit.
+/// Reads the section.
+#[expect(
+    clippy::option_option,
+    reason = "as for every section, nothing is a problem that was found; nothing inside is no limit"
+)]
 pub(super) fn section(reader: &mut Reader<'_>, environment: Option<Environment>) -> Option<Option<RateLimit>> {
     let quota = reader.read("RATE_LIMIT", quota);
     let store = reader.read("RATE_LIMIT_STORE", store);

@@ -62,18 +62,17 @@ pub(crate) async fn a_shared_store_that_goes_away_and_comes_back_is_survived(db:
         !answer.header("ratelimit").is_empty()
     };
     eventually("requests are counted", &is_counted).await;
-    let mut outages = server.log().matches(OUTAGE).count();
-    for door in [Door::Shut, Door::Silent] {
+    for (outages, door) in [(1, Door::Shut), (2, Door::Silent)] {
         proxy.set(door);
         eventually("requests are let through uncounted", async || !is_counted().await).await;
-        eventually("requests are let through uncounted, still", async || {
-            !is_counted().await
-        })
-        .await;
         proxy.set(Door::Open);
         eventually("requests are counted again", &is_counted).await;
-        outages += 1;
-        assert_eq!(server.log().matches(OUTAGE).count(), outages, "{}", server.log());
-        assert_eq!(server.log().matches(RECOVERY).count(), outages, "{}", server.log());
+        // On a busy machine there may be more.
+        let is_logged = || {
+            [OUTAGE, RECOVERY]
+                .iter()
+                .all(|line| server.log().matches(line).count() >= outages)
+        };
+        eventually("the outage and its end are in the log", async || is_logged()).await;
     }
 }
