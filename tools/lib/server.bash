@@ -1,7 +1,7 @@
-# What tools/real-mysql, tools/real-mariadb and tools/real-postgres have in common; sourced by them, not run.
+# What tools/real-mysql, tools/real-mariadb, tools/real-postgres and tools/real-redis have in common; sourced by them, not run.
 #
-# A script sets `engine`, `default_port`, `scheme` (of the URL), `signal` (that stops the server) and `account` (that the
-# server runs as when root starts it; empty for root itself), defines the functions below, then calls `server_main "$@"`:
+# A script sets `engine`, `default_port`, `scheme` (of the URL), `database` (its path; `app` if not set), `signal` (that stops
+# the server) and `account` (that the server runs as when root starts it; empty for root itself), defines the functions below, then calls `server_main "$@"`:
 #
 #   find_programs   set what the others need, or `die` with a reason of one line
 #   initialise      fill $new, which becomes $data once it is complete
@@ -24,7 +24,7 @@ running_pid() {
   tr '\0' '\n' < "/proc/$pid/cmdline" 2> /dev/null | grep -qxF -e "--datadir=$data" -e "$data" && echo "$pid"
 }
 
-print_url() { echo "$scheme://app:app-secret@127.0.0.1:$(cat "$run/port")/app"; }
+print_url() { echo "$scheme://app:app-secret@127.0.0.1:$(cat "$run/port")/${database:-app}"; }
 
 server_main() {
   local cmd=${1:-} usage="usage: real-$engine start|stop|status DIR [PORT]"

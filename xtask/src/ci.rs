@@ -158,7 +158,7 @@ fn check_layers() -> Result<Outcome> {
 
 /// The README's test command, `cargo xtask test`, where in addition no engine may be missing.
 fn tests() -> Result<Outcome> {
-    let require = vec![Engine::Mysql, Engine::Mariadb, Engine::Postgres];
+    let require = vec![Engine::Mysql, Engine::Mariadb, Engine::Postgres, Engine::Redis];
     let code = test::run(&test::Options {
         require,
         ..test::Options::default()

@@ -1,4 +1,4 @@
-//! The database engines that the tests run on, and how a server of each is had: one that the environment names, one that
+//! The database engines that the tests run on, the Redis that some of them share, and how a server of each is had: one that the environment names, one that
 //! runs already, or a private one started for these tests and stopped after them.
 
 use std::net::TcpListener;
@@ -10,18 +10,19 @@ use clap::ValueEnum;
 
 use crate::workspace;
 
-/// A database engine that the product supports.
+/// A database engine that the product supports, or Redis, which can hold its rate limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Engine {
     Sqlite,
     Mysql,
     Mariadb,
     Postgres,
+    Redis,
 }
 
 impl Engine {
     /// In the order in which they are shown.
-    pub(crate) const ALL: [Self; 4] = [Self::Sqlite, Self::Mysql, Self::Mariadb, Self::Postgres];
+    pub(crate) const ALL: [Self; 5] = [Self::Sqlite, Self::Mysql, Self::Mariadb, Self::Postgres, Self::Redis];
 
     /// The name for people.
     pub(crate) fn title(self) -> &'static str {
@@ -30,6 +31,7 @@ impl Engine {
             Self::Mysql => "MySQL",
             Self::Mariadb => "MariaDB",
             Self::Postgres => "PostgreSQL",
+            Self::Redis => "Redis",
         }
     }
 
@@ -40,6 +42,7 @@ impl Engine {
             Self::Mysql => ("mysql", "TEST_MYSQL_URL", 33_970),
             Self::Mariadb => ("mariadb", "TEST_MARIADB_URL", 33_971),
             Self::Postgres => ("postgres", "TEST_POSTGRES_URL", 33_972),
+            Self::Redis => ("redis", "TEST_REDIS_URL", 33_973),
         };
         Some(ServerKind {
             engine: self,

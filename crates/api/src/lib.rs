@@ -23,6 +23,7 @@ mod middleware;
 mod openapi;
 mod problem;
 mod query;
+mod rate_limit;
 mod respond;
 mod route_table;
 mod state;
@@ -35,4 +36,5 @@ pub use auth::{
 pub use lifecycle::Lifecycle;
 pub use openapi::document as openapi_document;
 pub use problem::{Code, Fault, FaultCode, Problem, error_chain};
+pub use rate_limit::{InvalidStoreUrl, Quota, RateLimitCounters, RateLimitOptions, RateLimitStore};
 pub use state::{ApiOptions, AppState, StateError};

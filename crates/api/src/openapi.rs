@@ -126,6 +126,7 @@ pub(crate) fn problem_responses(codes: &[Code]) -> BTreeMap<String, RefOr<Respon
         Code::Unauthenticated,
         Code::Forbidden,
         Code::ValidationFailed,
+        Code::RateLimited,
         Code::Internal,
         Code::DatabaseUnavailable,
         Code::ShuttingDown,
@@ -156,7 +157,7 @@ fn problem_response(codes: &[Code]) -> Response {
     let mut response = ResponseBuilder::new()
         .description(names.join(" or "))
         .content(problem::CONTENT_TYPE, content);
-    if codes.iter().any(|code| code.status() == 503) {
+    if codes.iter().any(|code| [429, 503].contains(&code.status().as_u16())) {
         let header = HeaderBuilder::new().description(Some("Seconds to wait before the next try"));
         response = response.header("Retry-After", header.build());
     }

@@ -9,7 +9,12 @@ use actix_web::{
 use service::{HealthService, UserService};
 
 use crate::{
-    AuthError, AuthOptions, Lifecycle, auth::Authenticator, cursor_seal::CursorSeal, openapi, problem::Problem,
+    AuthError, AuthOptions, Lifecycle,
+    auth::Authenticator,
+    cursor_seal::CursorSeal,
+    openapi,
+    problem::Problem,
+    rate_limit::{InvalidStoreUrl, RateLimitCounters, RateLimitOptions, RateLimiter},
     route_table::RouteTable,
 };
 
@@ -33,6 +38,8 @@ pub struct ApiOptions {
     pub secret_key: Option<Vec<u8>>,
     /// Who may use the API.
     pub auth: AuthOptions,
+    /// How requests are limited; not at all where there is nothing.
+    pub rate_limit: Option<RateLimitOptions>,
 }
 
 impl Default for ApiOptions {
@@ -46,6 +53,7 @@ impl Default for ApiOptions {
             require_if_match: false,
             secret_key: None,
             auth: AuthOptions::None,
+            rate_limit: None,
         }
     }
 }
@@ -59,6 +67,9 @@ pub enum StateError {
     /// Tokens are asked for, and cannot be checked.
     #[error(transparent)]
     Auth(#[from] AuthError),
+    /// An option that cannot be.
+    #[error("cannot set up the rate limit")]
+    RateLimit(#[from] InvalidStoreUrl),
 }
 
 /// The shared state. Cloning it copies a pointer.
@@ -73,6 +84,7 @@ struct Shared {
     lifecycle: Lifecycle,
     authenticator: Authenticator,
     cursor_seal: CursorSeal,
+    rate_limiter: Option<RateLimiter>,
     routes: RouteTable,
     openapi_json: Bytes,
 }
@@ -93,6 +105,7 @@ impl AppState {
         let routes = RouteTable::new(&document, options.docs);
         let authenticator = Authenticator::new(&options.auth, options.secret_key.as_deref())?;
         let cursor_seal = CursorSeal::new(options.secret_key.as_deref());
+        let rate_limiter = options.rate_limit.clone().map(RateLimiter::new).transpose()?;
         Ok(Self(Arc::new(Shared {
             users,
             health,
@@ -100,9 +113,16 @@ impl AppState {
             lifecycle,
             authenticator,
             cursor_seal,
+            rate_limiter,
             routes,
             openapi_json,
         })))
+    }
+
+    /// What the rate limit did; nothing where there is none.
+    #[must_use]
+    pub fn rate_limit_counters(&self) -> Option<&RateLimitCounters> {
+        self.rate_limiter().map(RateLimiter::counters)
     }
 
     /// The state of the application that `request` came to.
@@ -133,6 +153,10 @@ impl AppState {
 
     pub(crate) fn cursor_seal(&self) -> &CursorSeal {
         &self.0.cursor_seal
+    }
+
+    pub(crate) fn rate_limiter(&self) -> Option<&RateLimiter> {
+        self.0.rate_limiter.as_ref()
     }
 
     pub(crate) fn routes(&self) -> &RouteTable {

@@ -132,7 +132,7 @@ fn every_operation_names_the_errors_that_all_can_end_with() {
             .collect();
         if place.contains("/api/v1/") {
             assert!(
-                statuses.is_superset(&["401", "403", "422", "500", "503", "504"].into()),
+                statuses.is_superset(&["401", "403", "422", "429", "500", "503", "504"].into()),
                 "{place}: {statuses:?}"
             );
         }

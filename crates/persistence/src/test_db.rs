@@ -80,12 +80,8 @@ impl TestEngine {
     }
 
     /// The address of the server, or nothing for SQLite.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "tests have no configuration; these variables are their only input"
-    )]
     fn server_url(self) -> Option<String> {
-        std::env::var(self.variable()?).ok()
+        variable(self.variable()?)
     }
 
     /// Whether tests can run on this engine here.
@@ -104,6 +100,16 @@ impl fmt::Display for TestEngine {
             Self::Postgres => "postgres",
         })
     }
+}
+
+/// What a variable of the process says that names a server for tests, such as `TEST_REDIS_URL`.
+#[must_use]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "tests have no configuration; these variables are their only input"
+)]
+pub fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
 }
 
 /// An empty database that belongs to one test. Clones share it; the runner removes it after the test.

@@ -11,6 +11,7 @@ mod database_url;
 mod layers;
 mod parse;
 mod problem;
+mod rate_limit;
 mod reader;
 mod report;
 mod sections;
@@ -24,6 +25,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use api::Quota;
+use ipnet::IpNet;
 use secrecy::SecretString;
 
 use layers::Merged;
@@ -136,6 +139,28 @@ pub(crate) struct Api {
     pub(crate) idempotency_time_to_live: Duration,
     /// At least 32 bytes.
     pub(crate) secret_key: Option<SecretString>,
+    /// None for no limit.
+    pub(crate) rate_limit: Option<RateLimit>,
+}
+
+/// How many requests a client may make.
+#[derive(Debug)]
+pub(crate) struct RateLimit {
+    /// How many, in which time.
+    pub(crate) quota: Quota,
+    /// Where they are counted.
+    pub(crate) store: RateLimitStore,
+    /// The proxies whose `X-Forwarded-For` is believed.
+    pub(crate) trusted_proxies: Vec<IpNet>,
+}
+
+/// Where requests are counted.
+#[derive(Debug)]
+pub(crate) enum RateLimitStore {
+    /// In each process.
+    Memory,
+    /// In the Redis with this address, which all instances share.
+    Redis(SecretString),
 }
 
 /// Who may use the API.

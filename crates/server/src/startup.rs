@@ -4,7 +4,7 @@ use std::{io::Write, net::SocketAddr, time::Duration};
 
 use actix_web::{HttpServer, http::KeepAlive};
 use anyhow::Context;
-use api::{ApiOptions, AppState, AuthOptions, JwtOptions, Lifecycle};
+use api::{ApiOptions, AppState, AuthOptions, JwtOptions, Lifecycle, RateLimitOptions, RateLimitStore};
 use persistence::{CREATE_USERS, Database, DatabaseOptions, Durability, Engine, Migrations, add_sample_users};
 use secrecy::ExposeSecret;
 use service::{DatabaseRuntime, HealthService, UserService};
@@ -127,6 +127,22 @@ fn api_options(config: &Config) -> ApiOptions {
         require_if_match: config.api.require_if_match,
         secret_key: secret_key.map(|key| key.expose_secret().as_bytes().to_vec()),
         auth: auth_options(&config.auth),
+        rate_limit: config.api.rate_limit.as_ref().map(rate_limit_options),
+    }
+}
+
+/// The limit that the configuration asks for. Its Redis is spoken to on this runtime, which no worker keeps busy.
+fn rate_limit_options(config: &config::RateLimit) -> RateLimitOptions {
+    RateLimitOptions {
+        quota: config.quota,
+        store: match &config.store {
+            config::RateLimitStore::Memory => RateLimitStore::Memory,
+            config::RateLimitStore::Redis(url) => RateLimitStore::Redis {
+                url: url.clone(),
+                runtime: Handle::current(),
+            },
+        },
+        trusted_proxies: config.trusted_proxies.clone(),
     }
 }
 

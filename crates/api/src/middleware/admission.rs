@@ -2,8 +2,9 @@
 //!
 //! 1. an instance that is going, or has as many requests in progress as it may, takes no more (503)
 //! 2. the caller is identified; a refused token has no consequence yet
-//! 3. the path must be decodable (400), exist (404) and take the method (405)
-//! 4. the caller must be known (401) and allowed to do it (403)
+//! 3. a client that has used up its share waits (429); whoever watches the instance or reads about it is not counted
+//! 4. the path must be decodable (400), exist (404) and take the method (405)
+//! 5. the caller must be known (401) and allowed to do it (403)
 
 use actix_web::{
     Error,
@@ -37,6 +38,7 @@ async fn admit(state: &AppState, request: &ServiceRequest) -> Result<(), Problem
         .ok_or_else(|| Problem::internal("the application was built without its edge"))?;
     check_capacity(state, &notes)?;
     let caller = identify(state, request, &notes).await;
+    check_rate(state, request, &notes).await?;
     check_route(request, &notes)?;
     authorize(caller, Scope::needed_for(request.method()))
 }
@@ -63,6 +65,14 @@ fn check_capacity(state: &AppState, notes: &RequestNotes) -> Result<(), Problem>
         return Err(Problem::shutting_down());
     }
     Ok(())
+}
+
+/// Unknown paths count, or guessing them would be free.
+async fn check_rate(state: &AppState, request: &ServiceRequest, notes: &RequestNotes) -> Result<(), Problem> {
+    match state.rate_limiter() {
+        Some(limiter) if !notes.is_operational() => limiter.admit(request.request(), notes).await,
+        Some(_) | None => Ok(()),
+    }
 }
 
 fn check_route(request: &ServiceRequest, notes: &RequestNotes) -> Result<(), Problem> {

@@ -82,6 +82,7 @@ pub(crate) fn check(method: &str, target: &str, answer: &Answer) {
     let path = target.split('?').next().unwrap();
     let context = format!("{method} {target}: {answer}");
     check_headers(path, answer, &context);
+    check_rate_limit(path, answer, &context);
     let content_type = answer.header("content-type");
     if method == "HEAD" || [204, 304].contains(&answer.status) {
         assert!(answer.body.is_empty(), "a body where there is none: {context}");
@@ -152,6 +153,36 @@ fn check_headers(path: &str, answer: &Answer, context: &str) {
             "Location of {context}"
         ),
         _ => {}
+    }
+}
+
+/// The fields of the rate limit, on all answers of the API or, where there is no limit, on none.
+fn check_rate_limit(path: &str, answer: &Answer, context: &str) {
+    let (policy, limit) = (answer.header("ratelimit-policy"), answer.header("ratelimit"));
+    let parameters = |field: &str, names: [&str; 2]| {
+        let mut parts = field.split(';');
+        assert_eq!(parts.next(), Some("\"default\""), "{context}");
+        let number = |name: &str| parts.next()?.strip_prefix(name)?.strip_prefix('=')?.parse::<u64>().ok();
+        let numbers = names
+            .map(number)
+            .map(|it| it.unwrap_or_else(|| panic!("{field}: {context}")));
+        assert_eq!(parts.next(), None, "{context}");
+        numbers
+    };
+    if policy.is_some() {
+        let is_known = operations().iter().any(|operation| fits(&operation.template, path));
+        assert!(path.starts_with("/api/v1/") || !is_known, "a limit on {context}");
+    }
+    let quota = policy.map(|policy| parameters(policy, ["q", "w"]));
+    let left = limit.map(|limit| parameters(limit, ["r", "t"]));
+    if let Some([remaining, seconds]) = left {
+        let [quota, window] = quota.unwrap_or_else(|| panic!("a limit without its policy: {context}"));
+        assert!(remaining < quota && (1..=window).contains(&seconds), "{context}");
+    }
+    if answer.status == 429 {
+        let [remaining, seconds] = left.unwrap_or_else(|| panic!("no limit on {context}"));
+        assert_eq!(remaining, 0, "{context}");
+        assert_eq!(answer.header("retry-after"), Some(&*seconds.to_string()), "{context}");
     }
 }
 

@@ -25,6 +25,7 @@ mod faults;
 mod health;
 mod idempotency;
 mod listing;
+mod rate_limit;
 mod routing;
 mod support;
 mod users;
@@ -133,7 +134,25 @@ fn main() -> ExitCode {
         auth::a_refused_token_is_told_why,
         auth::where_no_token_is_asked_for_none_is_looked_at,
         auth::tokens_of_an_issuer_are_checked_with_its_public_keys,
+        rate_limit::beyond_the_quota_requests_are_refused_and_told_when_to_come_back,
+        rate_limit::every_answer_of_the_api_tells_what_is_left,
+        rate_limit::unknown_paths_count,
+        rate_limit::who_watches_the_service_or_reads_about_it_is_not_counted,
+        rate_limit::a_forged_address_is_ignored_unless_a_trusted_proxy_passes_it_on,
+        rate_limit::without_a_limit_nothing_is_said_of_one,
+        rate_limit::a_shared_store_that_is_down_lets_requests_through,
+        rate_limit::an_address_that_is_none_of_a_store_is_refused_at_once,
     ];
+    cases.extend(
+        on_every_engine![
+            rate_limit::instances_that_share_a_store_share_the_quota,
+            rate_limit::both_stores_answer_alike,
+            rate_limit::in_both_stores_a_token_comes_back_when_it_was_announced,
+            rate_limit::what_is_shared_names_nobody_and_goes_by_itself,
+        ]
+        .into_iter()
+        .map(|case| case.needing(rate_limit::REDIS)),
+    );
     cases.extend(on_every_empty_engine![
         health::with_pending_migrations_the_service_is_not_ready,
     ]);

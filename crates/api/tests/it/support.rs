@@ -23,6 +23,7 @@ pub(crate) const BATCH: &str = "/api/v1/users/batch";
 pub(crate) struct TestApp {
     pub(crate) address: SocketAddr,
     pub(crate) lifecycle: Lifecycle,
+    pub(crate) state: AppState,
     client: reqwest::Client,
     server: ServerHandle,
 }
@@ -49,7 +50,8 @@ impl TestApp {
         let health = HealthService::new(database.clone(), runtime);
         let lifecycle = Lifecycle::default();
         let state = AppState::new(users, health, options, lifecycle.clone()).unwrap();
-        let server = HttpServer::new(move || api::build_app(state.clone()))
+        let shared = state.clone();
+        let server = HttpServer::new(move || api::build_app(shared.clone()))
             .workers(1)
             .disable_signals()
             .bind(("127.0.0.1", 0))
@@ -62,6 +64,7 @@ impl TestApp {
         Self {
             address,
             lifecycle,
+            state,
             client,
             server: handle,
         }

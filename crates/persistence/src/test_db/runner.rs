@@ -5,7 +5,7 @@ use std::{fmt, panic::AssertUnwindSafe, pin::Pin, process::ExitCode, time::Durat
 use futures_util::FutureExt;
 use libtest_mimic::{Arguments, Trial};
 
-use super::{TestDatabase, TestEngine};
+use super::{TestDatabase, TestEngine, variable};
 
 /// A test by name, for [`main`]. Made by [`on_every_engine!`](crate::on_every_engine).
 #[derive(Clone, Copy)]
@@ -14,6 +14,8 @@ pub struct TestCase {
     pub name: &'static str,
     /// Whether the database has its tables when the test begins.
     pub migrated: bool,
+    /// The variable that names a server which the test needs besides its database.
+    pub needs: Option<&'static str>,
     /// The function.
     pub run: fn(TestDatabase) -> Pin<Box<dyn Future<Output = ()> + Send>>,
 }
@@ -24,6 +26,23 @@ impl fmt::Debug for TestCase {
     }
 }
 
+impl TestCase {
+    /// Marks a test that needs another server besides its database: without this variable it is reported as ignored.
+    #[must_use]
+    pub fn needing(self, variable: &'static str) -> Self {
+        Self {
+            needs: Some(variable),
+            ..self
+        }
+    }
+
+    /// The variable without which the test cannot run on `engine` here.
+    fn missing(&self, engine: TestEngine) -> Option<&'static str> {
+        let needs = [engine.variable(), self.needs];
+        needs.into_iter().flatten().find(|needed| variable(needed).is_none())
+    }
+}
+
 /// Lists tests that run on every engine, each in a database with all migrations applied.
 #[macro_export]
 macro_rules! on_every_engine {
@@ -31,6 +50,7 @@ macro_rules! on_every_engine {
         vec![$($crate::test_db::TestCase {
             name: stringify!($test),
             migrated: true,
+            needs: None,
             run: |database| ::std::boxed::Box::pin($test(database)),
         }),*]
     };
@@ -43,6 +63,7 @@ macro_rules! on_every_empty_engine {
         vec![$($crate::test_db::TestCase {
             name: stringify!($test),
             migrated: false,
+            needs: None,
             run: |database| ::std::boxed::Box::pin($test(database)),
         }),*]
     };
@@ -61,7 +82,7 @@ pub fn main(cases: Vec<TestCase>) -> ExitCode {
                 run_on(engine, case);
                 Ok(())
             });
-            trials.push(trial.with_ignored_flag(!engine.is_available()));
+            trials.push(trial.with_ignored_flag(case.missing(engine).is_some()));
         }
     }
     for engine in TestEngine::ALL.into_iter().filter(|engine| !engine.is_available()) {
@@ -70,15 +91,18 @@ pub fn main(cases: Vec<TestCase>) -> ExitCode {
             engine.variable().unwrap_or_default()
         );
     }
+    for case in &cases {
+        if let Some(missing) = case.needs.filter(|needed| variable(needed).is_none()) {
+            println!("{}: ignored, because {missing} is not set", case.name.replace(' ', ""));
+        }
+    }
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
 fn run_on(engine: TestEngine, case: TestCase) {
-    assert!(
-        engine.is_available(),
-        "{} is not set",
-        engine.variable().unwrap_or_default()
-    );
+    if let Some(missing) = case.missing(engine) {
+        panic!("{missing} is not set");
+    }
     // A stuck test should say so rather than hold the whole run.
     let limit = Duration::from_mins(3);
     let runtime = tokio::runtime::Builder::new_multi_thread()

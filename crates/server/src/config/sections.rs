@@ -11,6 +11,7 @@ use secrecy::SecretString;
 use super::database_url::{self, Parts};
 use super::layers::Setting;
 use super::parse::{self, BareUnit};
+use super::rate_limit;
 use super::reader::Reader;
 use super::table::VARIABLES;
 use super::variable::{Otherwise, Support};
@@ -40,7 +41,7 @@ pub(super) fn config(reader: &mut Reader<'_>) -> Option<Config> {
     let http = http(reader);
     let log = log(reader);
     let database = database(reader, environment);
-    let api = api(reader);
+    let api = api(reader, environment);
     let auth = auth(reader, api.as_ref());
     check_support(reader);
     check_openness(reader, environment);
@@ -217,7 +218,7 @@ fn part<T>(
     reader.read(name, |text| parse(if text.is_empty() { default } else { text }))
 }
 
-fn api(reader: &mut Reader<'_>) -> Option<Api> {
+fn api(reader: &mut Reader<'_>, environment: Option<Environment>) -> Option<Api> {
     let title = reader.read("API_TITLE", parse::title);
     let docs = reader.read("API_DOCS", parse::switch);
     let require_if_match = reader.read("REQUIRE_IF_MATCH", parse::switch);
@@ -231,12 +232,14 @@ fn api(reader: &mut Reader<'_>) -> Option<Api> {
             parse::optional(text, parse::secret_key)
         }
     });
+    let rate_limit = rate_limit::section(reader, environment);
     Some(Api {
         title: title?,
         docs: docs?,
         require_if_match: require_if_match?,
         idempotency_time_to_live: idempotency_time_to_live?,
         secret_key: secret_key?,
+        rate_limit: rate_limit?,
     })
 }
 

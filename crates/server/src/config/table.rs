@@ -290,23 +290,30 @@ pub(super) static VARIABLES: &[Variable] = &[
         "origins whose pages may call the API, separated by commas",
     )
     .no_effect_unless(&["", "[]"], "CORS"),
-    Variable::new(PROTECTION, "RATE_LIMIT", Fixed("off"), "requests per client and time")
-        .refused_unless(&["off", "none", "false", "0", ""], "rate limit"),
+    Variable::new(
+        PROTECTION,
+        "RATE_LIMIT",
+        ByEnvironment {
+            development: "off",
+            staging: "off",
+            production: "100/min",
+        },
+        "requests that a client may make, such as `10/s`, `100/min`, `20/10s` or `5000/day`; `off` for no limit",
+    ),
     Variable::new(
         PROTECTION,
         "RATE_LIMIT_STORE",
         Fixed("memory"),
-        "where requests are counted",
+        "where requests are counted: `memory` for each process by itself, or a `redis://` or `rediss://` address that \
+         instances share; while that does not answer, requests are let through",
     )
-    .secrecy(Secret)
-    .refused_unless(&["memory", ""], "shared rate limit"),
+    .secrecy(UrlWithPassword),
     Variable::new(
         PROTECTION,
         "TRUSTED_PROXIES",
         Fixed(""),
-        "proxies whose `X-Forwarded-For` is believed, as CIDRs",
-    )
-    .refused_unless(&["", "none", "off"], "use of `X-Forwarded-For`"),
+        "addresses and networks (CIDR), separated by commas, of the proxies whose `X-Forwarded-For` is believed",
+    ),
     Variable::new(
         OBSERVABILITY,
         "METRICS_ADDR",

@@ -15,6 +15,7 @@ mod logging;
 mod migrating;
 mod outage;
 mod proxy;
+mod rate_limit;
 mod retrying;
 mod seeding;
 mod shutdown;
@@ -31,6 +32,8 @@ fn main() -> ExitCode {
         outage::a_database_that_goes_away_and_comes_back_is_survived,
         outage::a_database_that_falls_silent_is_survived,
         outage::a_server_that_starts_before_its_database_becomes_ready,
+        rate_limit::production_limits_requests_and_warns_where_no_proxy_is_named,
+        rate_limit::an_outage_of_the_shared_store_is_one_line_in_the_log,
         seeding::seeding_again_adds_nothing_and_truncating_starts_over,
         seeding::a_plan_gives_the_same_users_on_every_engine,
         seeding::production_data_is_not_deleted,
@@ -49,5 +52,10 @@ fn main() -> ExitCode {
         migrating::steps_are_applied_and_reverted_one_by_one,
         migrating::fresh_starts_over_but_not_in_production,
     ]);
+    cases.extend(
+        on_every_engine![rate_limit::a_shared_store_that_goes_away_and_comes_back_is_survived]
+            .into_iter()
+            .map(|case| case.needing(rate_limit::REDIS)),
+    );
     test_db::main(cases)
 }

@@ -119,7 +119,7 @@ fn secrets_are_in_no_form_of_a_refused_configuration() {
         with("DATABASE_URL", &format!("postgres://app:1?{secret}@db/app")),
         with("DATABASE_URL", secret),
         with("DATABASE_REPLICA_URLS", &format!("mysql://app:{secret}@db/app")),
-        with("RATE_LIMIT_STORE", &format!("redis://:{secret}@cache")),
+        with("RATE_LIMIT_STORE", &format!("redis://:a/{secret}@cache")),
         Scene::new().file("key", secret).environment("SECRET_KEY_FILE", "key"),
         Scene::new().dotenv(&format!("DB_PASSWORD={secret} and more")),
         Scene::new().dotenv(&format!("DB_PASSWORD='{secret}")),
