@@ -8,6 +8,7 @@
 
 mod app;
 mod auth;
+mod cors;
 mod cursor_seal;
 mod docs;
 mod extract;
@@ -24,6 +25,7 @@ mod state;
 mod users;
 
 pub use app::build_app;
+pub use cors::CrossOrigin;
 pub use lifecycle::Lifecycle;
 pub use openapi::document as openapi_document;
 pub use problem::{Code, Fault, FaultCode, Problem, error_chain};

@@ -77,6 +77,7 @@ pub(crate) fn problem_responses(codes: &[Code]) -> BTreeMap<String, RefOr<Respon
     let always = [
         Code::ValidationFailed,
         Code::Internal,
+        Code::Overloaded,
         Code::DatabaseUnavailable,
         Code::ShuttingDown,
         Code::DeadlineExceeded,

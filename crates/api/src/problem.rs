@@ -85,6 +85,14 @@ impl Problem {
         Self::new(Code::ShuttingDown, "This instance is shutting down. Try again.").retry_after_a_second()
     }
 
+    pub(crate) fn overloaded() -> Self {
+        Self::new(
+            Code::Overloaded,
+            "This instance works on as many requests as it can. Try again shortly.",
+        )
+        .retry_after_a_second()
+    }
+
     pub(crate) fn deadline_exceeded() -> Self {
         Self::new(
             Code::DeadlineExceeded,

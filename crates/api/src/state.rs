@@ -7,8 +7,9 @@ use actix_web::{
     web::{Bytes, Data},
 };
 use service::{HealthService, UserService};
+use tokio::sync::Semaphore;
 
-use crate::{Lifecycle, cursor_seal::CursorSeal, openapi, problem::Problem, route_table::RouteTable};
+use crate::{CrossOrigin, Lifecycle, cursor_seal::CursorSeal, openapi, problem::Problem, route_table::RouteTable};
 
 /// How the API behaves: a plain struct, filled by whoever composes the program.
 #[derive(Clone, Debug)]
@@ -17,12 +18,16 @@ pub struct ApiOptions {
     pub title: String,
     /// Whether Swagger UI is served at `/docs`.
     pub docs: bool,
+    /// The most requests to the API that are worked on at once; 1 or more. Any more are refused at once.
+    pub max_in_flight: usize,
     /// The largest body, in bytes.
     pub body_limit_bytes: usize,
     /// The longest silence of a client in the middle of a body.
     pub client_timeout: Duration,
     /// The longest time from the head of a request to the head of its answer.
     pub request_timeout: Duration,
+    /// Which pages of other origins may call the service.
+    pub cross_origin: CrossOrigin,
     /// What the keys of the service are derived from. Instances that share it accept each other's cursors.
     pub secret_key: Option<Vec<u8>>,
 }
@@ -32,9 +37,11 @@ impl Default for ApiOptions {
         Self {
             title: "Async Starter API".to_owned(),
             docs: true,
+            max_in_flight: 1024,
             body_limit_bytes: 1024 * 1024,
             client_timeout: Duration::from_secs(5),
             request_timeout: Duration::from_secs(10),
+            cross_origin: CrossOrigin::Nobody,
             secret_key: None,
         }
     }
@@ -58,6 +65,7 @@ struct Shared {
     health: HealthService,
     options: ApiOptions,
     lifecycle: Lifecycle,
+    places: Semaphore,
     cursor_seal: CursorSeal,
     routes: RouteTable,
     openapi_json: Bytes,
@@ -77,12 +85,14 @@ impl AppState {
         let document = openapi::document(&options.title);
         let openapi_json = Bytes::from(document.to_pretty_json()?);
         let routes = RouteTable::new(&document, options.docs);
+        let places = Semaphore::new(options.max_in_flight.clamp(1, Semaphore::MAX_PERMITS));
         let cursor_seal = CursorSeal::new(options.secret_key.as_deref());
         Ok(Self(Arc::new(Shared {
             users,
             health,
             options,
             lifecycle,
+            places,
             cursor_seal,
             routes,
             openapi_json,
@@ -109,6 +119,11 @@ impl AppState {
 
     pub(crate) fn lifecycle(&self) -> &Lifecycle {
         &self.0.lifecycle
+    }
+
+    /// A place for each request to the API that may be worked on at once.
+    pub(crate) fn places(&self) -> &Semaphore {
+        &self.0.places
     }
 
     pub(crate) fn cursor_seal(&self) -> &CursorSeal {

@@ -12,6 +12,7 @@ use actix_web::{
     web::Data,
 };
 use percent_encoding::percent_decode_str;
+use tokio::sync::SemaphorePermit;
 
 use super::notes::RequestNotes;
 use crate::{
@@ -25,24 +26,32 @@ pub(crate) async fn admission(
     request: ServiceRequest,
     next: Next<impl MessageBody>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    admit(&state, &request)?;
+    let _place = admit(&state, &request)?;
     next.call(request).await
 }
 
-fn admit(state: &AppState, request: &ServiceRequest) -> Result<(), Problem> {
+/// Returns the place of the request among those that are worked on, if it needs one.
+fn admit<'a>(state: &'a AppState, request: &ServiceRequest) -> Result<Option<SemaphorePermit<'a>>, Problem> {
     let notes = RequestNotes::of(request.request())
         .ok_or_else(|| Problem::internal("the application was built without its edge"))?;
-    check_capacity(state, &notes)?;
-    check_route(request, &notes)
+    let place = take_place(state, &notes)?;
+    check_route(request, &notes)?;
+    Ok(place)
 }
 
-/// Whoever watches the instance still learns that it lives and is not ready.
-fn check_capacity(state: &AppState, notes: &RequestNotes) -> Result<(), Problem> {
-    let is_operational = notes.route().is_some_and(|route| !route.is_api());
-    if state.lifecycle().is_closing() && !is_operational {
+/// Whoever watches the instance still learns that it lives, and whether it is ready.
+///
+/// A place is taken in one step. Were requests counted first and compared with the limit then, those that are about to be
+/// refused would crowd out others.
+fn take_place<'a>(state: &'a AppState, notes: &RequestNotes) -> Result<Option<SemaphorePermit<'a>>, Problem> {
+    if notes.route().is_some_and(|route| !route.is_api()) {
+        return Ok(None);
+    }
+    if state.lifecycle().is_closing() {
         return Err(Problem::shutting_down());
     }
-    Ok(())
+    let place = state.places().try_acquire().map_err(|_| Problem::overloaded())?;
+    Ok(Some(place))
 }
 
 fn check_route(request: &ServiceRequest, notes: &RequestNotes) -> Result<(), Problem> {
