@@ -17,8 +17,8 @@ use actix_web::{
         Method,
         header::{
             ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-            ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD, HeaderMap, HeaderName,
-            HeaderValue, ORIGIN, VARY,
+            ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD, HeaderMap,
+            HeaderName, HeaderValue, ORIGIN, VARY,
         },
     },
 };
@@ -194,7 +194,10 @@ mod tests {
 
     #[test]
     fn a_preflight_of_a_foreign_origin_is_answered_without_permission() {
-        let asked = [("origin", "https://evil.example"), ("access-control-request-method", "GET")];
+        let asked = [
+            ("origin", "https://evil.example"),
+            ("access-control-request-method", "GET"),
+        ];
         let answer = preflight(&these(), Method::OPTIONS, &asked).unwrap();
         assert_eq!(answer.status(), StatusCode::NO_CONTENT);
         let names: Vec<_> = answer.headers().keys().map(HeaderName::as_str).collect();

@@ -6,6 +6,7 @@
 //!
 //! What must never be imported here: the persistence layer, SQL. A use case is called, never written.
 
+mod accept;
 mod app;
 mod auth;
 mod cors;
@@ -18,6 +19,7 @@ mod lifecycle;
 mod middleware;
 mod openapi;
 mod problem;
+mod problem_pages;
 mod query;
 mod respond;
 mod route_table;

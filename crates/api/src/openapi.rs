@@ -123,7 +123,7 @@ fn example(code: Code) -> serde_json::Value {
         _ => code.title(),
     };
     let mut example = json!({
-        "type": format!("/problems/{}", code.as_str()),
+        "type": code.uri(),
         "title": code.title(),
         "status": code.status().as_u16(),
         "detail": detail,

@@ -9,6 +9,7 @@
 
 mod database_url;
 mod layers;
+mod origins;
 mod parse;
 mod problem;
 mod reader;
@@ -24,6 +25,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use api::CrossOrigin;
 use secrecy::SecretString;
 
 use layers::Merged;
@@ -75,6 +77,8 @@ pub(crate) struct Http {
     pub(crate) request_timeout: Duration,
     /// The largest request body.
     pub(crate) body_limit_bytes: usize,
+    /// API requests in progress, 1 to 1000000.
+    pub(crate) max_in_flight: usize,
     /// From reporting not-ready to closing the listener; may be zero.
     pub(crate) shutdown_drain: Duration,
     /// What requests in progress get to finish after that; may be zero.
@@ -127,6 +131,8 @@ pub(crate) struct Api {
     pub(crate) title: String,
     /// Whether the interactive documentation is served.
     pub(crate) docs: bool,
+    /// Whose pages may call it from a browser.
+    pub(crate) cross_origin: CrossOrigin,
     /// At least 32 bytes.
     pub(crate) secret_key: Option<SecretString>,
 }

@@ -96,7 +96,9 @@ async fn app_state(config: &Config, database: &Database, lifecycle: Lifecycle) -
     let options = ApiOptions {
         title: config.api.title.clone(),
         docs: config.api.docs,
+        cross_origin: config.api.cross_origin.clone(),
         body_limit_bytes: config.http.body_limit_bytes,
+        max_in_flight: config.http.max_in_flight,
         client_timeout: config.http.client_timeout,
         request_timeout: config.http.request_timeout,
         secret_key: config

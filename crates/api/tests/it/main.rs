@@ -17,11 +17,13 @@ mod batch;
 mod bodies;
 mod concurrency;
 mod contract;
+mod cors;
 mod docs;
 mod failure;
 mod faults;
 mod health;
 mod listing;
+mod problems;
 mod routing;
 mod support;
 mod users;
@@ -108,6 +110,19 @@ fn main() -> ExitCode {
         docs::the_document_is_served_as_it_is_tested,
         docs::swagger_ui_loads_from_this_host_alone,
         docs::without_docs_their_pages_do_not_exist,
+        cors::a_preflight_says_what_the_path_takes,
+        cors::a_foreign_origin_is_given_no_permission,
+        cors::an_allowed_page_reads_every_answer_whatever_its_status,
+        cors::an_allowed_page_reads_that_its_request_was_given_up,
+        cors::where_anybody_may_call_the_answers_are_the_same_for_all,
+        cors::without_origins_nothing_of_cors_exists,
+        cors::an_options_request_that_is_no_preflight_is_refused,
+        problems::the_type_of_a_problem_leads_to_its_explanation,
+        problems::every_problem_is_explained_to_people_and_to_programs,
+        problems::a_page_is_html_unless_json_is_preferred,
+        problems::a_page_loads_nothing_and_runs_nothing,
+        problems::a_code_that_does_not_exist_has_no_page,
+        problems::pages_are_there_while_the_service_turns_requests_away,
     ];
     cases.extend(on_every_empty_engine![
         health::with_pending_migrations_the_service_is_not_ready,

@@ -3,6 +3,7 @@
 mod database;
 mod documents;
 mod layers;
+mod origins;
 mod secrets;
 mod values;
 
