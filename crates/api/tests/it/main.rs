@@ -15,6 +15,7 @@ use persistence::{on_every_empty_engine, on_every_engine, test_db};
 mod answer;
 mod batch;
 mod bodies;
+mod capacity;
 mod concurrency;
 mod contract;
 mod cors;
@@ -110,6 +111,10 @@ fn main() -> ExitCode {
         docs::the_document_is_served_as_it_is_tested,
         docs::swagger_ui_loads_from_this_host_alone,
         docs::without_docs_their_pages_do_not_exist,
+        bodies::a_body_that_drips_for_ever_is_given_up_at_the_deadline,
+        capacity::beyond_its_capacity_the_service_refuses_at_once_and_says_how_it_is,
+        capacity::of_a_burst_exactly_as_many_as_there_are_places_are_let_in,
+        capacity::requests_that_end_badly_give_their_places_back,
         cors::a_preflight_says_what_the_path_takes,
         cors::a_foreign_origin_is_given_no_permission,
         cors::an_allowed_page_reads_every_answer_whatever_its_status,
