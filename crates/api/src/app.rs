@@ -13,7 +13,7 @@ use crate::{
     AppState, docs, health,
     middleware::{admission, edge},
     problem::Problem,
-    users,
+    problem_pages, users,
 };
 
 /// Builds the application over `state`. actix-web calls this once for every worker thread.
@@ -29,6 +29,7 @@ pub fn build_app(
         .configure(users::configure)
         .configure(health::configure)
         .into_app()
+        .configure(problem_pages::configure)
         .configure(|config| docs::configure(config, with_docs))
         // Admission stops unknown paths. What it knows and the router does not, such as an escaped slash, ends here.
         .default_service(web::to(async || Err::<HttpResponse, _>(Problem::no_such_path())))

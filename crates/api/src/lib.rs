@@ -6,10 +6,12 @@
 //!
 //! What must never be imported here: the persistence layer, SQL. A use case is called, never written.
 
+mod accept;
 mod app;
 mod auth;
 mod conditional;
 mod created;
+mod cors;
 mod cursor_seal;
 mod derived_key;
 mod docs;
@@ -22,6 +24,7 @@ mod lifecycle;
 mod middleware;
 mod openapi;
 mod problem;
+mod problem_pages;
 mod query;
 mod rate_limit;
 mod respond;
@@ -33,6 +36,7 @@ pub use app::build_app;
 pub use auth::{
     AuthError, AuthOptions, DevelopmentToken, JwksError, JwtOptions, LONGEST_SUBJECT_CHARS, SHORTEST_SECRET_KEY_BYTES,
 };
+pub use cors::CrossOrigin;
 pub use lifecycle::Lifecycle;
 pub use openapi::document as openapi_document;
 pub use problem::{Code, Fault, FaultCode, Problem, error_chain};

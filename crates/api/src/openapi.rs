@@ -128,6 +128,7 @@ pub(crate) fn problem_responses(codes: &[Code]) -> BTreeMap<String, RefOr<Respon
         Code::ValidationFailed,
         Code::RateLimited,
         Code::Internal,
+        Code::Overloaded,
         Code::DatabaseUnavailable,
         Code::ShuttingDown,
         Code::DeadlineExceeded,
@@ -182,7 +183,7 @@ fn example(code: Code) -> serde_json::Value {
         _ => code.title(),
     };
     let mut example = json!({
-        "type": format!("/problems/{}", code.as_str()),
+        "type": code.uri(),
         "title": code.title(),
         "status": code.status().as_u16(),
         "detail": detail,

@@ -1,6 +1,7 @@
 //! Problem details (RFC 9457): every error that a client can see, and how it is written.
 
 mod code;
+mod explanation;
 mod fault;
 
 use std::{borrow::Cow, error::Error, fmt};
@@ -17,6 +18,7 @@ use service::UserError;
 use utoipa::ToSchema;
 
 pub use code::Code;
+pub(crate) use explanation::{Explanation, Retry};
 pub use fault::{Fault, FaultCode};
 
 /// The media type of problem details.
@@ -85,6 +87,14 @@ impl Problem {
         Self::new(Code::ShuttingDown, "This instance is shutting down. Try again.").retry_after_a_second()
     }
 
+    pub(crate) fn overloaded() -> Self {
+        Self::new(
+            Code::Overloaded,
+            "This instance works on as many requests as it can. Try again shortly.",
+        )
+        .retry_after_a_second()
+    }
+
     pub(crate) fn deadline_exceeded() -> Self {
         Self::new(
             Code::DeadlineExceeded,
@@ -129,7 +139,7 @@ impl Problem {
     /// The answer to the request for `instance` with this id.
     pub(crate) fn to_response(&self, instance: &str, request_id: &str) -> HttpResponse {
         let document = ProblemDocument {
-            r#type: format!("/problems/{}", self.code.as_str()),
+            r#type: self.code.uri(),
             title: self.code.title(),
             status: self.code.status().as_u16(),
             detail: &self.detail,

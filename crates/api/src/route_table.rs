@@ -35,13 +35,10 @@ impl RouteTable {
             .paths
             .iter()
             .map(|(template, item)| Route::new(template, methods_of(item)));
-        let undescribed: &[&str] = if docs {
-            &["/openapi.json", "/", "/docs", "/docs/{file:.*}"]
-        } else {
-            &["/openapi.json"]
-        };
-        let undescribed = undescribed
+        let undescribed: &[&str] = if docs { &["/", "/docs", "/docs/{file:.*}"] } else { &[] };
+        let undescribed = ["/openapi.json", "/problems", "/problems/{code}"]
             .iter()
+            .chain(undescribed)
             .map(|template| Route::new(template, vec![Method::GET]));
         let mut routes: Vec<_> = described.chain(undescribed).collect();
         // A path that is spelled out goes before a pattern that it would fit as well.

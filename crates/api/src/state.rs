@@ -7,9 +7,10 @@ use actix_web::{
     web::{Bytes, Data},
 };
 use service::{HealthService, UserService};
+use tokio::sync::Semaphore;
 
 use crate::{
-    AuthError, AuthOptions, Lifecycle,
+    AuthError, AuthOptions, CrossOrigin, Lifecycle,
     auth::Authenticator,
     cursor_seal::CursorSeal,
     openapi,
@@ -25,12 +26,16 @@ pub struct ApiOptions {
     pub title: String,
     /// Whether Swagger UI is served at `/docs`.
     pub docs: bool,
+    /// The most requests to the API that are worked on at once; 1 or more. Any more are refused at once.
+    pub max_in_flight: usize,
     /// The largest body, in bytes.
     pub body_limit_bytes: usize,
     /// The longest silence of a client in the middle of a body.
     pub client_timeout: Duration,
     /// The longest time from the head of a request to the head of its answer.
     pub request_timeout: Duration,
+    /// Which pages of other origins may call the service.
+    pub cross_origin: CrossOrigin,
     /// Whether a change is refused that does not say by `If-Match` which state it is based on.
     pub require_if_match: bool,
     /// What signs tokens without a JWKS file, and what the keys of the service are derived from. Instances that share it
@@ -47,10 +52,12 @@ impl Default for ApiOptions {
         Self {
             title: "Async Starter API".to_owned(),
             docs: true,
+            max_in_flight: 1024,
             body_limit_bytes: 1024 * 1024,
             client_timeout: Duration::from_secs(5),
             request_timeout: Duration::from_secs(10),
             require_if_match: false,
+            cross_origin: CrossOrigin::Nobody,
             secret_key: None,
             auth: AuthOptions::None,
             rate_limit: None,
@@ -83,6 +90,7 @@ struct Shared {
     options: ApiOptions,
     lifecycle: Lifecycle,
     authenticator: Authenticator,
+    places: Semaphore,
     cursor_seal: CursorSeal,
     rate_limiter: Option<RateLimiter>,
     routes: RouteTable,
@@ -104,6 +112,7 @@ impl AppState {
         let openapi_json = Bytes::from(document.to_pretty_json()?);
         let routes = RouteTable::new(&document, options.docs);
         let authenticator = Authenticator::new(&options.auth, options.secret_key.as_deref())?;
+        let places = Semaphore::new(options.max_in_flight.clamp(1, Semaphore::MAX_PERMITS));
         let cursor_seal = CursorSeal::new(options.secret_key.as_deref());
         let rate_limiter = options.rate_limit.clone().map(RateLimiter::new).transpose()?;
         Ok(Self(Arc::new(Shared {
@@ -112,6 +121,9 @@ impl AppState {
             options,
             lifecycle,
             authenticator,
+    }
+
+            places,
             cursor_seal,
             rate_limiter,
             routes,
@@ -149,6 +161,11 @@ impl AppState {
 
     pub(crate) fn authenticator(&self) -> &Authenticator {
         &self.0.authenticator
+    }
+
+    /// A place for each request to the API that may be worked on at once.
+    pub(crate) fn places(&self) -> &Semaphore {
+        &self.0.places
     }
 
     pub(crate) fn cursor_seal(&self) -> &CursorSeal {

@@ -9,6 +9,7 @@
 
 mod database_url;
 mod layers;
+mod origins;
 mod parse;
 mod problem;
 mod rate_limit;
@@ -25,7 +26,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use api::Quota;
+use api::{CrossOrigin, Quota};
 use ipnet::IpNet;
 use secrecy::SecretString;
 
@@ -81,6 +82,8 @@ pub(crate) struct Http {
     pub(crate) request_timeout: Duration,
     /// The largest request body.
     pub(crate) body_limit_bytes: usize,
+    /// API requests in progress, 1 to 1000000.
+    pub(crate) max_in_flight: usize,
     /// From reporting not-ready to closing the listener; may be zero.
     pub(crate) shutdown_drain: Duration,
     /// What requests in progress get to finish after that; may be zero.
@@ -137,6 +140,8 @@ pub(crate) struct Api {
     pub(crate) require_if_match: bool,
     /// How long an idempotency key is remembered; never zero.
     pub(crate) idempotency_time_to_live: Duration,
+    /// Whose pages may call it from a browser.
+    pub(crate) cross_origin: CrossOrigin,
     /// At least 32 bytes.
     pub(crate) secret_key: Option<SecretString>,
     /// None for no limit.

@@ -121,7 +121,9 @@ fn api_options(config: &Config) -> ApiOptions {
     ApiOptions {
         title: config.api.title.clone(),
         docs: config.api.docs,
+        cross_origin: config.api.cross_origin.clone(),
         body_limit_bytes: config.http.body_limit_bytes,
+        max_in_flight: config.http.max_in_flight,
         client_timeout: config.http.client_timeout,
         request_timeout: config.http.request_timeout,
         require_if_match: config.api.require_if_match,

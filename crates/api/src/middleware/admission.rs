@@ -15,6 +15,7 @@ use actix_web::{
     web::Data,
 };
 use percent_encoding::percent_decode_str;
+use tokio::sync::SemaphorePermit;
 
 use super::notes::RequestNotes;
 use crate::{
@@ -29,18 +30,20 @@ pub(crate) async fn admission(
     request: ServiceRequest,
     next: Next<impl MessageBody>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    admit(&state, &request).await?;
+    let _place = admit(&state, &request).await?;
     next.call(request).await
 }
 
-async fn admit(state: &AppState, request: &ServiceRequest) -> Result<(), Problem> {
+/// Returns the place of the request among those that are worked on, if it needs one.
+async fn admit<'a>(state: &'a AppState, request: &ServiceRequest) -> Result<Option<SemaphorePermit<'a>>, Problem> {
     let notes = RequestNotes::of(request.request())
         .ok_or_else(|| Problem::internal("the application was built without its edge"))?;
-    check_capacity(state, &notes)?;
+    let place = take_place(state, &notes)?;
     let caller = identify(state, request, &notes).await;
     check_rate(state, request, &notes).await?;
     check_route(request, &notes)?;
-    authorize(caller, Scope::needed_for(request.method()))
+    authorize(caller, Scope::needed_for(request.method()))?;
+    Ok(place)
 }
 
 /// Who the caller is, where that matters: nobody in particular for those who watch the instance.
@@ -59,12 +62,19 @@ async fn identify(
     Ok(caller)
 }
 
-/// Whoever watches the instance still learns that it lives and is not ready.
-fn check_capacity(state: &AppState, notes: &RequestNotes) -> Result<(), Problem> {
-    if state.lifecycle().is_closing() && !notes.is_operational() {
+/// Whoever watches the instance still learns that it lives, and whether it is ready.
+///
+/// A place is taken in one step. Were requests counted first and compared with the limit then, those that are about to be
+/// refused would crowd out others.
+fn take_place<'a>(state: &'a AppState, notes: &RequestNotes) -> Result<Option<SemaphorePermit<'a>>, Problem> {
+    if notes.is_operational() {
+        return Ok(None);
+    }
+    if state.lifecycle().is_closing() {
         return Err(Problem::shutting_down());
     }
-    Ok(())
+    let place = state.places().try_acquire().map_err(|_| Problem::overloaded())?;
+    Ok(Some(place))
 }
 
 /// Unknown paths count, or guessing them would be free.

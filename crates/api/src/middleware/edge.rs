@@ -61,6 +61,14 @@ pub(crate) async fn edge(
         notes,
         is_draining: state.lifecycle().is_draining(),
     };
+    let cross_origin = &state.options().cross_origin;
+    if let Some(mut answer) = cross_origin.answer_preflight(request.head(), exchange.notes.route()) {
+        exchange.finish(&mut answer);
+        return Ok(request.into_response(answer));
+    }
+    for (name, value) in cross_origin.headers_of_answer(request.headers()) {
+        exchange.notes.add_header(name, value);
+    }
     // HEAD is GET without the body, which the HTTP layer leaves out by itself (RFC 9110 section 9.3.2).
     if request.method() == Method::HEAD {
         request.head_mut().method = Method::GET;
@@ -154,7 +162,12 @@ impl Exchange {
             headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(policy));
         }
         for (name, value) in self.notes.take_headers() {
-            headers.insert(name, value);
+            if name == header::VARY {
+                // The handler may have its own reasons.
+                headers.append(name, value);
+            } else {
+                headers.insert(name, value);
+            }
         }
         if let Ok(value) = HeaderValue::from_str(&self.request_id) {
             headers.insert(X_REQUEST_ID, value);

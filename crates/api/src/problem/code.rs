@@ -110,6 +110,16 @@ impl Code {
         }
     }
 
+    /// The code of this name.
+    pub(crate) fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|code| code.as_str() == name)
+    }
+
+    /// Where the code is explained: the `type` of its problems.
+    pub(crate) fn uri(self) -> String {
+        format!("/problems/{}", self.as_str())
+    }
+
     /// The status that goes with the code.
     #[must_use]
     pub const fn status(self) -> StatusCode {

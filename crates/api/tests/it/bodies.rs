@@ -186,6 +186,26 @@ pub(crate) async fn a_slow_body_is_waited_for_while_it_keeps_coming(db: TestData
     assert_eq!(wire.answer("POST", USERS).await.status, 201);
 }
 
+/// Each piece comes in time, and the body never ends.
+pub(crate) async fn a_body_that_drips_for_ever_is_given_up_at_the_deadline(db: TestDatabase) {
+    let app = TestApp::start_with(&db, |options| {
+        options.client_timeout = Duration::from_secs(60);
+        options.request_timeout = Duration::from_millis(500);
+    });
+    let mut wire = Wire::open(&app).await;
+    wire.write(head("POST", USERS, "Content-Length: 1000000")).await;
+    let answer = loop {
+        tokio::select! {
+            biased;
+            answer = wire.answer("POST", USERS) => break answer,
+            () = tokio::time::sleep(Duration::from_millis(50)) => wire.write(" ").await,
+        }
+    };
+    answer.problem(504, "deadline_exceeded");
+    assert!(wire.is_closed().await);
+    assert_eq!(app.count().await, 0);
+}
+
 /// Whatever of a refused body is still under way must not be taken for a request of its own.
 pub(crate) async fn a_refused_body_does_not_disturb_the_next_request(db: TestDatabase) {
     let app = TestApp::start_with(&db, |options| options.body_limit_bytes = 1000);

@@ -36,6 +36,7 @@ pub(crate) async fn swagger_ui_loads_from_this_host_alone(db: TestDatabase) {
             "{path}"
         );
         loads_nothing_foreign(&page);
+        lets_nothing_in_from_elsewhere(&page);
         let parts = parts_of(&page, path);
         assert!(parts.len() >= 4, "{parts:?}");
         for part in parts {
@@ -78,6 +79,33 @@ fn parts_of(page: &Answer, path: &str) -> Vec<String> {
         )
         .map(|reference| format!("{folder}{}", reference.trim_start_matches("./")))
         .collect()
+}
+
+/// The page would not work if it wrote scripts or styles into itself: see that it does not.
+fn lets_nothing_in_from_elsewhere(page: &Answer) {
+    let policy = page.header("content-security-policy").unwrap();
+    let mut directives = policy.split("; ");
+    assert_eq!(directives.next(), Some("default-src 'none'"));
+    for directive in directives.clone() {
+        let mut sources = directive.split(' ').skip(1);
+        let is_own = |source| matches!(source, "'none'" | "'self'" | "data:") || source.starts_with("'sha256-");
+        assert!(sources.all(is_own), "{directive}");
+    }
+    for needed in [
+        "script-src 'self'",
+        "base-uri 'self'",
+        "form-action 'none'",
+        "frame-ancestors 'none'",
+    ] {
+        assert!(directives.clone().any(|directive| directive == needed), "{needed}");
+    }
+    assert_eq!(
+        page.text().matches("<script").count(),
+        page.text().matches("<script src=").count()
+    );
+    for inline in ["<style", " style=", " onload=", " onclick="] {
+        assert!(!page.text().contains(inline), "{inline} in {page}");
+    }
 }
 
 fn loads_nothing_foreign(answer: &Answer) {

@@ -16,15 +16,18 @@ mod answer;
 mod auth;
 mod batch;
 mod bodies;
+mod capacity;
 mod concurrency;
 mod conditional;
 mod contract;
+mod cors;
 mod docs;
 mod failure;
 mod faults;
 mod health;
 mod idempotency;
 mod listing;
+mod problems;
 mod rate_limit;
 mod routing;
 mod support;
@@ -142,6 +145,23 @@ fn main() -> ExitCode {
         rate_limit::without_a_limit_nothing_is_said_of_one,
         rate_limit::a_shared_store_that_is_down_lets_requests_through,
         rate_limit::an_address_that_is_none_of_a_store_is_refused_at_once,
+        bodies::a_body_that_drips_for_ever_is_given_up_at_the_deadline,
+        capacity::beyond_its_capacity_the_service_refuses_at_once_and_says_how_it_is,
+        capacity::of_a_burst_exactly_as_many_as_there_are_places_are_let_in,
+        capacity::requests_that_end_badly_give_their_places_back,
+        cors::a_preflight_says_what_the_path_takes,
+        cors::a_foreign_origin_is_given_no_permission,
+        cors::an_allowed_page_reads_every_answer_whatever_its_status,
+        cors::an_allowed_page_reads_that_its_request_was_given_up,
+        cors::where_anybody_may_call_the_answers_are_the_same_for_all,
+        cors::without_origins_nothing_of_cors_exists,
+        cors::an_options_request_that_is_no_preflight_is_refused,
+        problems::the_type_of_a_problem_leads_to_its_explanation,
+        problems::every_problem_is_explained_to_people_and_to_programs,
+        problems::a_page_is_html_unless_json_is_preferred,
+        problems::a_page_loads_nothing_and_runs_nothing,
+        problems::a_code_that_does_not_exist_has_no_page,
+        problems::pages_are_there_while_the_service_turns_requests_away,
     ];
     cases.extend(
         on_every_engine![

@@ -64,6 +64,8 @@ pub(crate) async fn a_method_that_a_path_does_not_take_is_refused_with_those_it_
         ("/health/live", reads),
         ("/health/ready", reads),
         ("/openapi.json", reads),
+        ("/problems", reads),
+        ("/problems/internal", reads),
         ("/", reads),
         ("/docs", reads),
         ("/docs/", reads),

@@ -10,6 +10,7 @@ use secrecy::SecretString;
 
 use super::database_url::{self, Parts};
 use super::layers::Setting;
+use super::origins;
 use super::parse::{self, BareUnit};
 use super::rate_limit;
 use super::reader::Reader;
@@ -24,6 +25,7 @@ const DAY: Duration = Duration::from_hours(24);
 const MOST_WORKERS: usize = 512;
 const MOST_CONNECTIONS: u32 = 10_000;
 const LARGEST_BODY: usize = 1 << 30;
+const MOST_IN_FLIGHT: usize = 1_000_000;
 
 /// Any of these selects MySQL.
 const PARTS: [&str; 6] = [
@@ -64,6 +66,7 @@ fn http(reader: &mut Reader<'_>) -> Option<Http> {
     let client_timeout = seconds(reader, "CLIENT_TIMEOUT", 10 * MILLISECOND, HOUR);
     let keep_alive = seconds(reader, "KEEP_ALIVE", Duration::ZERO, HOUR);
     let body_limit_bytes = reader.read("BODY_LIMIT", |text| parse::size(text, 1..=LARGEST_BODY));
+    let max_in_flight = reader.read("MAX_IN_FLIGHT", |text| parse::whole_number(text, 1..=MOST_IN_FLIGHT));
     let shutdown_drain = seconds(reader, "SHUTDOWN_DRAIN", Duration::ZERO, HOUR);
     let shutdown_timeout = seconds(reader, "SHUTDOWN_TIMEOUT", Duration::ZERO, HOUR);
     Some(Http {
@@ -74,6 +77,7 @@ fn http(reader: &mut Reader<'_>) -> Option<Http> {
         client_timeout: client_timeout?,
         request_timeout: request_timeout?,
         body_limit_bytes: body_limit_bytes?,
+        max_in_flight: max_in_flight?,
         shutdown_drain: shutdown_drain?,
         shutdown_timeout: shutdown_timeout?,
     })
@@ -232,12 +236,14 @@ fn api(reader: &mut Reader<'_>, environment: Option<Environment>) -> Option<Api>
             parse::optional(text, parse::secret_key)
         }
     });
+    let cross_origin = reader.read("CORS_ORIGINS", origins::parse);
     let rate_limit = rate_limit::section(reader, environment);
     Some(Api {
         title: title?,
         docs: docs?,
         require_if_match: require_if_match?,
         idempotency_time_to_live: idempotency_time_to_live?,
+        cross_origin: cross_origin?,
         secret_key: secret_key?,
         rate_limit: rate_limit?,
     })

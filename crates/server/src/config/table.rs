@@ -71,10 +71,9 @@ pub(super) static VARIABLES: &[Variable] = &[
     Variable::new(
         HTTP,
         "MAX_IN_FLIGHT",
-        Fixed(""),
-        "requests in progress per process before 503",
-    )
-    .no_effect_unless(&[""], "limit on requests in flight"),
+        Fixed("1024"),
+        "API requests in progress per process, 1 to 1000000; any more are answered with 503 at once",
+    ),
     Variable::new(
         HTTP,
         "SHUTDOWN_DRAIN",
@@ -287,9 +286,8 @@ pub(super) static VARIABLES: &[Variable] = &[
         PROTECTION,
         "CORS_ORIGINS",
         Fixed(""),
-        "origins whose pages may call the API, separated by commas",
-    )
-    .no_effect_unless(&["", "[]"], "CORS"),
+        "origins whose pages may call the API, such as `https://app.example.com`, separated by commas; `*` for all",
+    ),
     Variable::new(
         PROTECTION,
         "RATE_LIMIT",

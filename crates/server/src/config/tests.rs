@@ -4,6 +4,7 @@ mod auth;
 mod database;
 mod documents;
 mod layers;
+mod origins;
 mod rate_limit;
 mod secrets;
 mod values;

@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
+use api::CrossOrigin;
+
 use super::{Scene, assert_contains, effective};
 use crate::config::table::VARIABLES;
 use crate::config::variable::{DefaultValue, Support, find};
@@ -177,6 +179,8 @@ DB_MAX_OVERFLOW=10
     assert_eq!(loaded.config.http.workers, 4);
     assert_eq!(loaded.config.log.filter, "info");
     assert_eq!(loaded.config.api.title, "User API");
+    let pages = ["http://localhost:3000", "http://localhost:8080"].map(str::to_owned);
+    assert_eq!(loaded.config.api.cross_origin, CrossOrigin::Origins(pages.to_vec()));
     assert_eq!(loaded.config.database.acquire_timeout.as_secs(), 30);
     assert_eq!(
         effective(&loaded, "DATABASE_URL").0,
@@ -187,5 +191,5 @@ DB_MAX_OVERFLOW=10
         .iter()
         .map(|warning| warning.split_once(' ').unwrap().0)
         .collect();
-    assert_eq!(warned, ["CORS_ORIGINS", "DEBUG", "DB_MAX_OVERFLOW"]);
+    assert_eq!(warned, ["DEBUG", "DB_MAX_OVERFLOW"]);
 }
