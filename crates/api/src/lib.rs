@@ -14,16 +14,20 @@ mod extract;
 mod health;
 mod json;
 mod lifecycle;
+mod metrics;
 mod middleware;
 mod openapi;
+#[cfg(feature = "otel")]
+mod otel;
 mod problem;
 mod query;
 mod respond;
 mod route_table;
 mod state;
+mod trace_context;
 mod users;
 
-pub use app::build_app;
+pub use app::{build_app, build_metrics_app};
 pub use lifecycle::Lifecycle;
 pub use openapi::document as openapi_document;
 pub use problem::{Code, Fault, FaultCode, Problem, error_chain};

@@ -8,7 +8,14 @@ use actix_web::{
 };
 use service::{HealthService, UserService};
 
-use crate::{Lifecycle, cursor_seal::CursorSeal, openapi, problem::Problem, route_table::RouteTable};
+use crate::{
+    Lifecycle,
+    cursor_seal::CursorSeal,
+    metrics::{Metrics, Sources},
+    openapi,
+    problem::Problem,
+    route_table::RouteTable,
+};
 
 /// How the API behaves: a plain struct, filled by whoever composes the program.
 #[derive(Clone, Debug)]
@@ -17,6 +24,8 @@ pub struct ApiOptions {
     pub title: String,
     /// Whether Swagger UI is served at `/docs`.
     pub docs: bool,
+    /// Whether metrics are served at `/metrics`; not where they have a listener of their own.
+    pub metrics: bool,
     /// The largest body, in bytes.
     pub body_limit_bytes: usize,
     /// The longest silence of a client in the middle of a body.
@@ -32,6 +41,7 @@ impl Default for ApiOptions {
         Self {
             title: "Async Starter API".to_owned(),
             docs: true,
+            metrics: true,
             body_limit_bytes: 1024 * 1024,
             client_timeout: Duration::from_secs(5),
             request_timeout: Duration::from_secs(10),
@@ -48,9 +58,12 @@ pub enum StateError {
     OpenApi(#[from] serde_json::Error),
 }
 
-/// The shared state. Cloning it copies a pointer.
+/// The shared state. Cloning it copies pointers.
 #[derive(Clone, Debug)]
-pub struct AppState(Arc<Shared>);
+pub struct AppState {
+    shared: Arc<Shared>,
+    routes: Arc<RouteTable>,
+}
 
 #[derive(Debug)]
 struct Shared {
@@ -59,7 +72,7 @@ struct Shared {
     options: ApiOptions,
     lifecycle: Lifecycle,
     cursor_seal: CursorSeal,
-    routes: RouteTable,
+    metrics: Metrics,
     openapi_json: Bytes,
 }
 
@@ -76,17 +89,31 @@ impl AppState {
     ) -> Result<Self, StateError> {
         let document = openapi::document(&options.title);
         let openapi_json = Bytes::from(document.to_pretty_json()?);
-        let routes = RouteTable::new(&document, options.docs);
+        let routes = Arc::new(RouteTable::new(&document, options.docs, options.metrics));
         let cursor_seal = CursorSeal::new(options.secret_key.as_deref());
-        Ok(Self(Arc::new(Shared {
+        let metrics = Metrics::new(Sources {
+            counters: users.counters().clone(),
+            health: health.clone(),
+            lifecycle: lifecycle.clone(),
+        });
+        let shared = Arc::new(Shared {
             users,
             health,
             options,
             lifecycle,
             cursor_seal,
-            routes,
+            metrics,
             openapi_json,
-        })))
+        });
+        Ok(Self { shared, routes })
+    }
+
+    /// The same state for a listener that serves metrics and nothing else.
+    pub(crate) fn for_metrics_listener(&self) -> Self {
+        Self {
+            shared: self.shared.clone(),
+            routes: Arc::new(RouteTable::metrics_alone()),
+        }
     }
 
     /// The state of the application that `request` came to.
@@ -96,30 +123,34 @@ impl AppState {
     }
 
     pub(crate) fn users(&self) -> &UserService {
-        &self.0.users
+        &self.shared.users
     }
 
     pub(crate) fn health(&self) -> &HealthService {
-        &self.0.health
+        &self.shared.health
     }
 
     pub(crate) fn options(&self) -> &ApiOptions {
-        &self.0.options
+        &self.shared.options
     }
 
     pub(crate) fn lifecycle(&self) -> &Lifecycle {
-        &self.0.lifecycle
+        &self.shared.lifecycle
     }
 
     pub(crate) fn cursor_seal(&self) -> &CursorSeal {
-        &self.0.cursor_seal
+        &self.shared.cursor_seal
+    }
+
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.shared.metrics
     }
 
     pub(crate) fn routes(&self) -> &RouteTable {
-        &self.0.routes
+        &self.routes
     }
 
     pub(crate) fn openapi_json(&self) -> Bytes {
-        self.0.openapi_json.clone()
+        self.shared.openapi_json.clone()
     }
 }

@@ -45,6 +45,8 @@ pub(crate) struct Config {
     pub(crate) database: Database,
     /// What the API offers.
     pub(crate) api: Api,
+    /// How the program is watched.
+    pub(crate) observability: Observability,
 }
 
 /// Where the program runs.
@@ -129,6 +131,15 @@ pub(crate) struct Api {
     pub(crate) docs: bool,
     /// At least 32 bytes.
     pub(crate) secret_key: Option<SecretString>,
+}
+
+/// How the program is watched.
+#[derive(Debug)]
+pub(crate) struct Observability {
+    /// Host and port of a listener for metrics alone; none where the main one serves them.
+    pub(crate) metrics_address: Option<(String, u16)>,
+    /// The collector that traces are sent to, `http:` or `https:`.
+    pub(crate) otlp_endpoint: Option<SecretString>,
 }
 
 /// Everything that [`load`] reads.

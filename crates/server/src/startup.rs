@@ -1,5 +1,7 @@
 //! The composition root: the layers are put together here, started in order, and stopped in reverse.
 
+mod metrics_listener;
+
 use std::{io::Write, net::SocketAddr, time::Duration};
 
 use actix_web::{HttpServer, http::KeepAlive};
@@ -10,18 +12,24 @@ use secrecy::ExposeSecret;
 use service::{DatabaseRuntime, HealthService, UserService};
 use tokio::{runtime::Handle, time::timeout};
 
-use crate::config::{self, Config, Environment};
+use self::metrics_listener::MetricsListener;
+use crate::{
+    config::{self, Config, Environment},
+    telemetry::Telemetry,
+};
 
 /// How long connections to the database get to close in an orderly way.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Serves HTTP until SIGTERM or Ctrl-C, then finishes what is in progress.
-pub(crate) async fn serve(config: &Config) -> anyhow::Result<()> {
+pub(crate) async fn serve(config: &Config, telemetry: &Telemetry) -> anyhow::Result<()> {
     // From the start: as the first process of a container the program would otherwise not hear SIGTERM at all.
     let mut signals = Signals::listen()?;
-    let database = Database::open(&database_options(&config.database))
-        .await
-        .context("cannot open the database")?;
+    let options = DatabaseOptions {
+        acquire_times: Some(telemetry.acquire_times().clone()),
+        ..database_options(&config.database)
+    };
+    let database = Database::open(&options).await.context("cannot open the database")?;
     tokio::select! {
         prepared = prepare(config, &database) => prepared.context("cannot bring the schema up to date")?,
         () = signals.next() => {
@@ -31,6 +39,7 @@ pub(crate) async fn serve(config: &Config) -> anyhow::Result<()> {
     }
     let lifecycle = Lifecycle::default();
     let state = app_state(config, &database, lifecycle.clone()).await?;
+    let metrics = MetricsListener::start(&config.observability, &state)?;
     let http = &config.http;
     let server = HttpServer::new(move || api::build_app(state.clone()))
         .workers(http.workers)
@@ -47,6 +56,9 @@ pub(crate) async fn serve(config: &Config) -> anyhow::Result<()> {
         })?;
     announce(config, database.engine(), &server.addrs());
     server.run().await.context("the HTTP server failed")?;
+    if let Some(metrics) = metrics {
+        metrics.stop().await;
+    }
 
     let cut_off = lifecycle.requests_in_progress();
     if cut_off > 0 {
@@ -88,6 +100,7 @@ pub(crate) fn database_options(config: &config::Database) -> DatabaseOptions {
         statement_timeout: config.statement_timeout,
         slow_statement_threshold: config.slow_statement_threshold,
         durability: Durability::Full,
+        acquire_times: None,
     }
 }
 
@@ -96,6 +109,7 @@ async fn app_state(config: &Config, database: &Database, lifecycle: Lifecycle) -
     let options = ApiOptions {
         title: config.api.title.clone(),
         docs: config.api.docs,
+        metrics: config.observability.metrics_address.is_none(),
         body_limit_bytes: config.http.body_limit_bytes,
         client_timeout: config.http.client_timeout,
         request_timeout: config.http.request_timeout,

@@ -19,6 +19,7 @@ use std::{
 
 use persistence::{PersistenceError, Transaction};
 use tokio::runtime::Handle;
+use tracing::Instrument;
 
 /// The runtime that database sockets live on. Cloning shares it.
 #[derive(Clone, Debug)]
@@ -99,7 +100,9 @@ impl DatabaseRuntime {
         Work: Future<Output = Result<T, E>> + Send + 'static,
     {
         let presence = Presence(Caller::default());
-        match self.0.spawn(work(presence.0.clone())).await {
+        // A child of the caller's span, so that what the work logs can be told apart and its time is seen in a trace.
+        let span = tracing::debug_span!("database");
+        match self.0.spawn(work(presence.0.clone()).instrument(span)).await {
             Ok(outcome) => outcome,
             Err(stopped) if stopped.is_panic() => resume_unwind(stopped.into_panic()),
             Err(_) => Err(RuntimeStopped.into()),

@@ -8,7 +8,7 @@ use domain::{
 };
 use persistence::{Database, PersistenceError, UserRepository};
 
-use crate::{DatabaseRuntime, MAX_RETRIES, UserError, retry, runtime::Caller};
+use crate::{Counter, Counters, DatabaseRuntime, MAX_RETRIES, UserError, retry, runtime::Caller};
 
 /// The use cases around users. Cloning shares the database.
 ///
@@ -18,13 +18,29 @@ use crate::{DatabaseRuntime, MAX_RETRIES, UserError, retry, runtime::Caller};
 pub struct UserService {
     database: Database,
     runtime: DatabaseRuntime,
+    counters: Counters,
 }
 
 impl UserService {
     /// Use cases over `database`, which run on `runtime`.
     #[must_use]
     pub fn new(database: Database, runtime: DatabaseRuntime) -> Self {
-        Self { database, runtime }
+        Self {
+            database,
+            runtime,
+            counters: Counters::default(),
+        }
+    }
+
+    /// What was counted since the start.
+    #[must_use]
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// What a task of its own needs of this.
+    fn parts(&self) -> (Database, Counter) {
+        (self.database.clone(), self.counters.transaction_retries.clone())
     }
 
     /// Creates a user.
@@ -32,10 +48,10 @@ impl UserService {
     /// # Errors
     /// [`UserError::EmailTaken`], decided by the unique index.
     pub async fn create(&self, new_user: NewUser) -> Result<User, UserError> {
-        let database = self.database.clone();
+        let (database, retries) = self.parts();
         let work = async move {
             let users = UserRepository::new(database.writer());
-            Ok(retry(|| users.insert(new_user.clone(), Timestamp::now())).await?)
+            Ok(retry(&retries, || users.insert(new_user.clone(), Timestamp::now())).await?)
         };
         self.runtime.run(work).await
     }
@@ -45,13 +61,13 @@ impl UserService {
     /// # Errors
     /// [`UserError::EmailsTaken`] with every user of the batch whose address is not free.
     pub async fn create_many(&self, batch: UserBatch) -> Result<Vec<User>, UserError> {
-        let database = self.database.clone();
+        let (database, retries) = self.parts();
         let work = |caller: Caller| async move {
             // Usually the batch is inserted at once. Only when the unique index objects are the conflicts looked up, and
             // when they are gone by then, their users deleted meanwhile, the batch is tried again.
             for _ in 0..=MAX_RETRIES {
                 if batch.conflicts(&[].into()).is_empty() {
-                    match retry(|| insert_all(&database, &batch, &caller)).await {
+                    match retry(&retries, || insert_all(&database, &batch, &caller)).await {
                         Err(PersistenceError::EmailTaken) => {}
                         outcome => return Ok(outcome?),
                     }
@@ -128,9 +144,9 @@ impl UserService {
     /// # Errors
     /// [`UserError::NotFound`], or [`UserError::EmailTaken`] when another user has the new address.
     pub async fn update(&self, id: UserId, changes: UserChanges) -> Result<User, UserError> {
-        let database = self.database.clone();
+        let (database, retries) = self.parts();
         let work = |caller: Caller| async move {
-            let updated = retry(|| update(&database, id, &changes, &caller)).await?;
+            let updated = retry(&retries, || update(&database, id, &changes, &caller)).await?;
             updated.ok_or(UserError::NotFound(id))
         };
         self.runtime.run_for_caller(work).await
@@ -141,9 +157,9 @@ impl UserService {
     /// # Errors
     /// [`UserError::NotFound`].
     pub async fn delete(&self, id: UserId) -> Result<(), UserError> {
-        let database = self.database.clone();
+        let (database, retries) = self.parts();
         let work = |caller: Caller| async move {
-            let deleted = retry(|| delete(&database, id, &caller)).await?;
+            let deleted = retry(&retries, || delete(&database, id, &caller)).await?;
             if deleted { Ok(()) } else { Err(UserError::NotFound(id)) }
         };
         self.runtime.run_for_caller(work).await

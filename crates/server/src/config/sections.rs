@@ -13,7 +13,7 @@ use super::parse::{self, BareUnit};
 use super::reader::Reader;
 use super::table::VARIABLES;
 use super::variable::{Otherwise, Support};
-use super::{Api, Config, Database, Environment, Http, Log};
+use super::{Api, Config, Database, Environment, Http, Log, Observability};
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 const HOUR: Duration = Duration::from_hours(1);
@@ -40,6 +40,7 @@ pub(super) fn config(reader: &mut Reader<'_>) -> Option<Config> {
     let log = log(reader);
     let database = database(reader, environment);
     let api = api(reader);
+    let observability = observability(reader);
     check_support(reader);
     check_openness(reader, environment);
     Some(Config {
@@ -48,6 +49,7 @@ pub(super) fn config(reader: &mut Reader<'_>) -> Option<Config> {
         log: log?,
         database: database?,
         api: api?,
+        observability: observability?,
     })
 }
 
@@ -230,6 +232,17 @@ fn api(reader: &mut Reader<'_>) -> Option<Api> {
         title: title?,
         docs: docs?,
         secret_key: secret_key?,
+    })
+}
+
+fn observability(reader: &mut Reader<'_>) -> Option<Observability> {
+    let metrics_address = reader.read("METRICS_ADDR", |text| parse::unless_off(text, parse::address));
+    let otlp_endpoint = reader.read("OTEL_EXPORTER_OTLP_ENDPOINT", |text| {
+        parse::unless_off(text, parse::http_url)
+    });
+    Some(Observability {
+        metrics_address: metrics_address?,
+        otlp_endpoint: otlp_endpoint?,
     })
 }
 
