@@ -100,9 +100,10 @@ impl DatabaseRuntime {
         Work: Future<Output = Result<T, E>> + Send + 'static,
     {
         let presence = Presence(Caller::default());
-        // A child of the caller's span, so that what the work logs can be told apart and its time is seen in a trace.
+        // What the work logs belongs to the caller's span; the one within, which traces show, may be filtered out.
         let span = tracing::debug_span!("database");
-        match self.0.spawn(work(presence.0.clone()).instrument(span)).await {
+        let work = work(presence.0.clone()).instrument(span).in_current_span();
+        match self.0.spawn(work).await {
             Ok(outcome) => outcome,
             Err(stopped) if stopped.is_panic() => resume_unwind(stopped.into_panic()),
             Err(_) => Err(RuntimeStopped.into()),

@@ -86,6 +86,15 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
+    /// Reads an answer to its end.
+    pub(crate) async fn read(response: reqwest::Response) -> reqwest::Result<Self> {
+        Ok(Self {
+            status: response.status().as_u16(),
+            headers: response.headers().clone(),
+            body: serde_json::from_slice(&response.bytes().await?).unwrap_or_default(),
+        })
+    }
+
     pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
@@ -137,8 +146,11 @@ impl Server {
     async fn announced_address(&mut self) -> String {
         for _ in 0..1200 {
             let log = self.log();
-            let announced = log.split_once("listening address=");
-            if let Some((address, _)) = announced.and_then(|(_, rest)| rest.split_once(' ')) {
+            // As logs for people have it, or as those for machines do.
+            let announced = log
+                .split_once("listening address=")
+                .or_else(|| log.split_once("\"listening\",\"address\":\""));
+            if let Some((address, _)) = announced.and_then(|(_, rest)| rest.split_once([' ', '"'])) {
                 return address.to_owned();
             }
             if let Some(status) = self.process.try_wait().unwrap() {
@@ -179,14 +191,7 @@ impl Server {
         if let Some(body) = body {
             request = request.json(&body);
         }
-        async move {
-            let response = request.send().await?;
-            Ok(Answer {
-                status: response.status().as_u16(),
-                headers: response.headers().clone(),
-                body: serde_json::from_slice(&response.bytes().await?).unwrap_or_default(),
-            })
-        }
+        async move { Answer::read(request.send().await?).await }
     }
 
     /// Sends the process a signal, such as `TERM`.
