@@ -10,7 +10,7 @@ use actix_web::{
 use utoipa_actix_web::AppExt;
 
 use crate::{
-    AppState, docs, health,
+    AppState, docs, health, metrics,
     middleware::{admission, edge},
     problem::Problem,
     problem_pages, users,
@@ -22,7 +22,7 @@ pub fn build_app(
 ) -> App<
     impl ServiceFactory<ServiceRequest, Config = (), Response = ServiceResponse<BoxBody>, Error = Error, InitError = ()>,
 > {
-    let with_docs = state.options().docs;
+    let (with_docs, with_metrics) = (state.options().docs, state.options().metrics);
     App::new()
         .app_data(Data::new(state))
         .into_utoipa_app()
@@ -31,9 +31,32 @@ pub fn build_app(
         .into_app()
         .configure(problem_pages::configure)
         .configure(|config| docs::configure(config, with_docs))
+        .configure(|config| {
+            if with_metrics {
+                metrics::configure(config);
+            }
+        })
         // Admission stops unknown paths. What it knows and the router does not, such as an escaped slash, ends here.
-        .default_service(web::to(async || Err::<HttpResponse, _>(Problem::no_such_path())))
+        .default_service(web::to(no_such_path))
         .wrap(from_fn(admission))
         // The last is the outermost.
         .wrap(from_fn(edge))
+}
+
+/// Builds the application of a listener that serves metrics and nothing else, over the same `state`.
+pub fn build_metrics_app(
+    state: AppState,
+) -> App<
+    impl ServiceFactory<ServiceRequest, Config = (), Response = ServiceResponse<BoxBody>, Error = Error, InitError = ()>,
+> {
+    App::new()
+        .app_data(Data::new(state.for_metrics_listener()))
+        .configure(metrics::configure)
+        .default_service(web::to(no_such_path))
+        .wrap(from_fn(admission))
+        .wrap(from_fn(edge))
+}
+
+async fn no_such_path() -> Result<HttpResponse, Problem> {
+    Err(Problem::no_such_path())
 }

@@ -10,8 +10,8 @@ mod accept;
 mod app;
 mod auth;
 mod conditional;
-mod created;
 mod cors;
+mod created;
 mod cursor_seal;
 mod derived_key;
 mod docs;
@@ -21,8 +21,11 @@ mod health;
 mod idempotency;
 mod json;
 mod lifecycle;
+mod metrics;
 mod middleware;
 mod openapi;
+#[cfg(feature = "otel")]
+mod otel;
 mod problem;
 mod problem_pages;
 mod query;
@@ -30,9 +33,10 @@ mod rate_limit;
 mod respond;
 mod route_table;
 mod state;
+mod trace_context;
 mod users;
 
-pub use app::build_app;
+pub use app::{build_app, build_metrics_app};
 pub use auth::{
     AuthError, AuthOptions, DevelopmentToken, JwksError, JwtOptions, LONGEST_SUBJECT_CHARS, SHORTEST_SECRET_KEY_BYTES,
 };

@@ -13,13 +13,7 @@ mod memory;
 mod quota;
 mod redis;
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Instant,
-};
+use std::time::Instant;
 
 use actix_web::{
     HttpRequest,
@@ -27,6 +21,7 @@ use actix_web::{
 };
 use ipnet::IpNet;
 use secrecy::SecretString;
+use service::Counter;
 use tokio::runtime::Handle;
 
 use self::{
@@ -82,31 +77,23 @@ pub enum RateLimitStore {
 }
 
 /// What the rate limit did since the start of the process.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct RateLimitCounters {
-    refused: AtomicU64,
-    store_failures: AtomicU64,
+    refused: Counter,
+    store_failures: Counter,
 }
 
 impl RateLimitCounters {
     /// Requests that were refused.
     #[must_use]
     pub fn refused(&self) -> u64 {
-        self.refused.load(Ordering::Relaxed)
+        self.refused.get()
     }
 
     /// How often the shared store was asked in vain. While it is down it is asked once a second, not once a request.
     #[must_use]
     pub fn store_failures(&self) -> u64 {
-        self.store_failures.load(Ordering::Relaxed)
-    }
-
-    fn count_refusal(&self) {
-        self.refused.fetch_add(1, Ordering::Relaxed);
-    }
-
-    fn count_store_failure(&self) {
-        self.store_failures.fetch_add(1, Ordering::Relaxed);
+        self.store_failures.get()
     }
 }
 
@@ -117,7 +104,7 @@ pub(crate) struct RateLimiter {
     policy: HeaderValue,
     store: Store,
     trusted_proxies: Vec<IpNet>,
-    counters: Arc<RateLimitCounters>,
+    counters: RateLimitCounters,
 }
 
 #[derive(Debug)]
@@ -134,7 +121,7 @@ pub struct InvalidStoreUrl(#[source] ::redis::RedisError);
 impl RateLimiter {
     /// A limiter with nothing counted yet. It does not wait for its store, which may come up later.
     pub(crate) fn new(options: RateLimitOptions) -> Result<Self, InvalidStoreUrl> {
-        let counters = Arc::<RateLimitCounters>::default();
+        let counters = RateLimitCounters::default();
         let store = match options.store {
             RateLimitStore::Memory => Store::Memory {
                 buckets: MemoryStore::new(),
@@ -169,7 +156,7 @@ impl RateLimiter {
         if decision.is_allowed {
             return Ok(());
         }
-        self.counters.count_refusal();
+        self.counters.refused.increment();
         Err(Problem::new(
             Code::RateLimited,
             "This client has made too many requests. Wait, then go on more slowly.",

@@ -9,6 +9,8 @@ use std::{fmt, sync::Arc};
 use actix_web::{dev::ResourceDef, http::Method};
 use utoipa::openapi::{OpenApi, PathItem};
 
+const METRICS: &str = "/metrics";
+
 /// The routes of the application.
 #[derive(Clone, Debug)]
 pub(crate) struct RouteTable(Vec<Arc<Route>>);
@@ -17,7 +19,7 @@ pub(crate) struct RouteTable(Vec<Arc<Route>>);
 #[derive(Clone)]
 pub(crate) struct Route {
     pattern: ResourceDef,
-    template: String,
+    template: Arc<str>,
     methods: Vec<Method>,
 }
 
@@ -29,21 +31,28 @@ impl fmt::Debug for Route {
 
 impl RouteTable {
     /// The operations of `document`, and those that it does not describe.
-    pub(crate) fn new(document: &OpenApi, docs: bool) -> Self {
+    pub(crate) fn new(document: &OpenApi, docs: bool, metrics: bool) -> Self {
         let described = document
             .paths
             .paths
             .iter()
             .map(|(template, item)| Route::new(template, methods_of(item)));
-        let undescribed: &[&str] = if docs { &["/", "/docs", "/docs/{file:.*}"] } else { &[] };
-        let undescribed = ["/openapi.json", "/problems", "/problems/{code}"]
-            .iter()
-            .chain(undescribed)
-            .map(|template| Route::new(template, vec![Method::GET]));
-        let mut routes: Vec<_> = described.chain(undescribed).collect();
+        let mut undescribed = vec!["/openapi.json", "/problems", "/problems/{code}"];
+        if docs {
+            undescribed.extend(["/", "/docs", "/docs/{file:.*}"]);
+        }
+        if metrics {
+            undescribed.push(METRICS);
+        }
+        let mut routes: Vec<_> = described.chain(undescribed.into_iter().map(Route::to_get)).collect();
         // A path that is spelled out goes before a pattern that it would fit as well.
         routes.sort_by_key(|route| route.template.contains('{'));
         Self(routes.into_iter().map(Arc::new).collect())
+    }
+
+    /// `/metrics` and nothing else, as a listener of its own has it.
+    pub(crate) fn metrics_alone() -> Self {
+        Self(vec![Arc::new(Route::to_get(METRICS))])
     }
 
     /// The route of `path`, if there is one.
@@ -53,17 +62,34 @@ impl RouteTable {
 }
 
 impl Route {
+    /// What stands for the template where there is no route.
+    pub(crate) const UNMATCHED: &'static str = "unmatched";
+
     fn new(template: &str, methods: Vec<Method>) -> Self {
         Self {
             pattern: ResourceDef::new(template),
-            template: template.to_owned(),
+            template: template.into(),
             methods,
         }
+    }
+
+    fn to_get(template: &str) -> Self {
+        Self::new(template, vec![Method::GET])
     }
 
     /// The path with names for its variable parts, such as `/api/v1/users/{id}`.
     pub(crate) fn template(&self) -> &str {
         &self.template
+    }
+
+    /// The same, to keep.
+    pub(crate) fn shared_template(&self) -> Arc<str> {
+        self.template.clone()
+    }
+
+    /// Whether programs that watch the service ask for this, again and again.
+    pub(crate) fn is_probe(&self) -> bool {
+        self.template() == METRICS || self.template.starts_with("/health")
     }
 
     /// Whether the route belongs to the API proper. Everything else is for those who operate the service or read about it:
@@ -113,12 +139,13 @@ mod tests {
 
     #[test]
     fn a_spelled_out_path_goes_before_a_pattern() {
-        let table = RouteTable::new(&crate::openapi_document("Test"), true);
+        let table = RouteTable::new(&crate::openapi_document("Test"), true, true);
         let allow = |path| table.find(path).map(|route| route.allow());
         assert_eq!(allow("/api/v1/users/batch").as_deref(), Some("POST"));
         assert_eq!(allow("/api/v1/users/17").as_deref(), Some("DELETE, GET, HEAD, PATCH"));
         assert_eq!(allow("/api/v1/users").as_deref(), Some("GET, HEAD, POST"));
         assert_eq!(allow("/docs/swagger-ui.css").as_deref(), Some("GET, HEAD"));
+        assert_eq!(allow("/metrics").as_deref(), Some("GET, HEAD"));
         for unknown in [
             "/api/v1/users/",
             "/api/v1/users/1/x",
@@ -133,7 +160,15 @@ mod tests {
 
     #[test]
     fn without_docs_their_paths_do_not_exist() {
-        let table = RouteTable::new(&crate::openapi_document("Test"), false);
+        let table = RouteTable::new(&crate::openapi_document("Test"), false, false);
         assert!(table.find("/docs").is_none() && table.find("/").is_none() && table.find("/openapi.json").is_some());
+    }
+
+    #[test]
+    fn metrics_are_at_one_listener_or_the_other() {
+        let table = RouteTable::new(&crate::openapi_document("Test"), true, false);
+        assert!(table.find("/metrics").is_none());
+        let table = RouteTable::metrics_alone();
+        assert!(table.find("/metrics").is_some() && table.find("/health").is_none());
     }
 }

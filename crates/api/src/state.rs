@@ -13,6 +13,7 @@ use crate::{
     AuthError, AuthOptions, CrossOrigin, Lifecycle,
     auth::Authenticator,
     cursor_seal::CursorSeal,
+    metrics::{Metrics, Sources},
     openapi,
     problem::Problem,
     rate_limit::{InvalidStoreUrl, RateLimitCounters, RateLimitOptions, RateLimiter},
@@ -28,6 +29,8 @@ pub struct ApiOptions {
     pub docs: bool,
     /// The most requests to the API that are worked on at once; 1 or more. Any more are refused at once.
     pub max_in_flight: usize,
+    /// Whether metrics are served at `/metrics`; not where they have a listener of their own.
+    pub metrics: bool,
     /// The largest body, in bytes.
     pub body_limit_bytes: usize,
     /// The longest silence of a client in the middle of a body.
@@ -53,6 +56,7 @@ impl Default for ApiOptions {
             title: "Async Starter API".to_owned(),
             docs: true,
             max_in_flight: 1024,
+            metrics: true,
             body_limit_bytes: 1024 * 1024,
             client_timeout: Duration::from_secs(5),
             request_timeout: Duration::from_secs(10),
@@ -79,9 +83,12 @@ pub enum StateError {
     RateLimit(#[from] InvalidStoreUrl),
 }
 
-/// The shared state. Cloning it copies a pointer.
+/// The shared state. Cloning it copies pointers.
 #[derive(Clone, Debug)]
-pub struct AppState(Arc<Shared>);
+pub struct AppState {
+    shared: Arc<Shared>,
+    routes: Arc<RouteTable>,
+}
 
 #[derive(Debug)]
 struct Shared {
@@ -89,11 +96,11 @@ struct Shared {
     health: HealthService,
     options: ApiOptions,
     lifecycle: Lifecycle,
-    authenticator: Authenticator,
     places: Semaphore,
-    cursor_seal: CursorSeal,
+    authenticator: Authenticator,
     rate_limiter: Option<RateLimiter>,
-    routes: RouteTable,
+    cursor_seal: CursorSeal,
+    metrics: Metrics,
     openapi_json: Bytes,
 }
 
@@ -110,25 +117,43 @@ impl AppState {
     ) -> Result<Self, StateError> {
         let document = openapi::document(&options.title);
         let openapi_json = Bytes::from(document.to_pretty_json()?);
-        let routes = RouteTable::new(&document, options.docs);
-        let authenticator = Authenticator::new(&options.auth, options.secret_key.as_deref())?;
-        let places = Semaphore::new(options.max_in_flight.clamp(1, Semaphore::MAX_PERMITS));
-        let cursor_seal = CursorSeal::new(options.secret_key.as_deref());
+        let routes = Arc::new(RouteTable::new(&document, options.docs, options.metrics));
+        let secret_key = options.secret_key.as_deref();
         let rate_limiter = options.rate_limit.clone().map(RateLimiter::new).transpose()?;
-        Ok(Self(Arc::new(Shared {
+        let metrics = Metrics::new(Sources {
+            counters: users.counters().clone(),
+            health: health.clone(),
+            lifecycle: lifecycle.clone(),
+            rate_limit: rate_limiter
+                .as_ref()
+                .map(RateLimiter::counters)
+                .cloned()
+                .unwrap_or_default(),
+        });
+        let shared = Shared {
+            places: Semaphore::new(options.max_in_flight.clamp(1, Semaphore::MAX_PERMITS)),
+            authenticator: Authenticator::new(&options.auth, secret_key)?,
+            cursor_seal: CursorSeal::new(secret_key),
             users,
             health,
-            options,
             lifecycle,
-            authenticator,
+            rate_limiter,
+            metrics,
+            openapi_json,
+            options,
+        };
+        Ok(Self {
+            shared: Arc::new(shared),
+            routes,
+        })
     }
 
-            places,
-            cursor_seal,
-            rate_limiter,
-            routes,
-            openapi_json,
-        })))
+    /// The same state for a listener that serves metrics and nothing else.
+    pub(crate) fn for_metrics_listener(&self) -> Self {
+        Self {
+            shared: self.shared.clone(),
+            routes: Arc::new(RouteTable::metrics_alone()),
+        }
     }
 
     /// What the rate limit did; nothing where there is none.
@@ -144,43 +169,47 @@ impl AppState {
     }
 
     pub(crate) fn users(&self) -> &UserService {
-        &self.0.users
+        &self.shared.users
     }
 
     pub(crate) fn health(&self) -> &HealthService {
-        &self.0.health
+        &self.shared.health
     }
 
     pub(crate) fn options(&self) -> &ApiOptions {
-        &self.0.options
+        &self.shared.options
     }
 
     pub(crate) fn lifecycle(&self) -> &Lifecycle {
-        &self.0.lifecycle
+        &self.shared.lifecycle
     }
 
     pub(crate) fn authenticator(&self) -> &Authenticator {
-        &self.0.authenticator
+        &self.shared.authenticator
     }
 
     /// A place for each request to the API that may be worked on at once.
     pub(crate) fn places(&self) -> &Semaphore {
-        &self.0.places
+        &self.shared.places
     }
 
     pub(crate) fn cursor_seal(&self) -> &CursorSeal {
-        &self.0.cursor_seal
+        &self.shared.cursor_seal
+    }
+
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.shared.metrics
     }
 
     pub(crate) fn rate_limiter(&self) -> Option<&RateLimiter> {
-        self.0.rate_limiter.as_ref()
+        self.shared.rate_limiter.as_ref()
     }
 
     pub(crate) fn routes(&self) -> &RouteTable {
-        &self.0.routes
+        &self.routes
     }
 
     pub(crate) fn openapi_json(&self) -> Bytes {
-        self.0.openapi_json.clone()
+        self.shared.openapi_json.clone()
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::Engine;
+use crate::{Engine, Histogram};
 
 /// How a [`Database`](crate::Database) is opened.
 #[derive(Clone, Debug)]
@@ -25,6 +25,9 @@ pub struct DatabaseOptions {
     pub slow_statement_threshold: Duration,
     /// What a commit waits for.
     pub durability: Durability,
+    /// Where somebody notes how long it took to get a connection, in seconds. The driver tells by an event of `tracing`
+    /// (target `sqlx::pool::acquire`); without this it does not.
+    pub acquire_times: Option<Histogram>,
 }
 
 /// What a commit waits for on SQLite. The servers decide for themselves.
@@ -58,6 +61,7 @@ impl DatabaseOptions {
             statement_timeout: Some(Duration::from_secs(10)),
             slow_statement_threshold: Duration::from_millis(200),
             durability: Durability::Full,
+            acquire_times: None,
         }
     }
 
@@ -70,6 +74,7 @@ impl DatabaseOptions {
             statement_timeout: None,
             // Migrations and bulk loads are slow by nature.
             slow_statement_threshold: Duration::from_hours(1),
+            acquire_times: None,
             ..self.clone()
         }
     }

@@ -52,6 +52,8 @@ pub(crate) struct Config {
     pub(crate) api: Api,
     /// Who may use the API.
     pub(crate) auth: Auth,
+    /// How the program is watched.
+    pub(crate) observability: Observability,
 }
 
 /// Where the program runs.
@@ -188,6 +190,15 @@ pub(crate) enum AuthMode {
     None,
     /// Whoever brings a token may.
     Jwt,
+}
+
+/// How the program is watched.
+#[derive(Debug)]
+pub(crate) struct Observability {
+    /// Host and port of a listener for metrics alone; none where the main one serves them.
+    pub(crate) metrics_address: Option<(String, u16)>,
+    /// The collector that traces are sent to, `http:` or `https:`.
+    pub(crate) otlp_endpoint: Option<SecretString>,
 }
 
 /// Everything that [`load`] reads.

@@ -16,6 +16,7 @@ use clap::Parser;
 
 use cli::{Cli, Command};
 use config::{ConfigError, Loaded, LogFormat, Sources};
+use telemetry::Telemetry;
 
 /// The exit code for a command line or a configuration that cannot be used.
 const EXIT_USAGE: u8 = 2;
@@ -29,11 +30,18 @@ fn main() -> ExitCode {
             return ExitCode::from(EXIT_USAGE);
         }
     };
-    telemetry::init(&loaded.config.log);
+    let telemetry = match Telemetry::start(&loaded.config) {
+        Ok(telemetry) => telemetry,
+        Err(error) => {
+            eprintln!("error: {}", api::error_chain(error.as_ref()));
+            return ExitCode::from(EXIT_USAGE);
+        }
+    };
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }
-    match run(cli.command.unwrap_or_default(), &loaded) {
+    let outcome = run(cli.command.unwrap_or_default(), &loaded, &telemetry);
+    let code = match outcome {
         Ok(code) => code,
         Err(error) => {
             let reason = api::error_chain(error.as_ref());
@@ -43,7 +51,9 @@ fn main() -> ExitCode {
             }
             ExitCode::FAILURE
         }
-    }
+    };
+    telemetry.shut_down();
+    code
 }
 
 fn load_configuration(cli: &Cli) -> Result<Loaded, ConfigError> {
@@ -60,12 +70,12 @@ fn load_configuration(cli: &Cli) -> Result<Loaded, ConfigError> {
 }
 
 /// Runs a command on the one runtime of the process, which database sockets live on.
-fn run(command: Command, loaded: &Loaded) -> anyhow::Result<ExitCode> {
+fn run(command: Command, loaded: &Loaded, telemetry: &Telemetry) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let config = &loaded.config;
     runtime.block_on(async {
         match command {
-            Command::Serve => startup::serve(config).await.map(|()| ExitCode::SUCCESS),
+            Command::Serve => startup::serve(config, telemetry).await.map(|()| ExitCode::SUCCESS),
             Command::Migrate(command) => commands::migrate(config, command).await,
             Command::Seed(arguments) => commands::seed(config, arguments).await,
             Command::Openapi => print(&commands::openapi(config)?),

@@ -1,5 +1,7 @@
 //! The composition root: the layers are put together here, started in order, and stopped in reverse.
 
+mod metrics_listener;
+
 use std::{io::Write, net::SocketAddr, time::Duration};
 
 use actix_web::{HttpServer, http::KeepAlive};
@@ -10,21 +12,25 @@ use secrecy::ExposeSecret;
 use service::{DatabaseRuntime, HealthService, UserService};
 use tokio::{runtime::Handle, time::timeout};
 
+use self::metrics_listener::MetricsListener;
 use crate::{
     config::{self, AuthMode, Config, Environment},
     sweeper::Sweeper,
+    telemetry::Telemetry,
 };
 
 /// How long connections to the database get to close in an orderly way.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Serves HTTP until SIGTERM or Ctrl-C, then finishes what is in progress.
-pub(crate) async fn serve(config: &Config) -> anyhow::Result<()> {
+pub(crate) async fn serve(config: &Config, telemetry: &Telemetry) -> anyhow::Result<()> {
     // From the start: as the first process of a container the program would otherwise not hear SIGTERM at all.
     let mut signals = Signals::listen()?;
-    let database = Database::open(&database_options(&config.database))
-        .await
-        .context("cannot open the database")?;
+    let options = DatabaseOptions {
+        acquire_times: Some(telemetry.acquire_times().clone()),
+        ..database_options(&config.database)
+    };
+    let database = Database::open(&options).await.context("cannot open the database")?;
     tokio::select! {
         prepared = prepare(config, &database) => prepared.context("cannot bring the schema up to date")?,
         () = signals.next() => {
@@ -40,6 +46,7 @@ pub(crate) async fn serve(config: &Config) -> anyhow::Result<()> {
     // Says in the log, at once, that migrations are pending or that the database does not answer.
     health.check().await;
     let state = AppState::new(users.clone(), health, api_options(config), lifecycle.clone())?;
+    let metrics = MetricsListener::start(&config.observability, &state)?;
     let http = &config.http;
     let server = HttpServer::new(move || api::build_app(state.clone()))
         .workers(http.workers)
@@ -58,6 +65,9 @@ pub(crate) async fn serve(config: &Config) -> anyhow::Result<()> {
     let sweeper = Sweeper::start(users, config.api.idempotency_time_to_live);
     let outcome = server.run().await;
     sweeper.stop().await;
+    if let Some(metrics) = metrics {
+        metrics.stop().await;
+    }
     outcome.context("the HTTP server failed")?;
 
     let cut_off = lifecycle.requests_in_progress();
@@ -100,6 +110,7 @@ pub(crate) fn database_options(config: &config::Database) -> DatabaseOptions {
         statement_timeout: config.statement_timeout,
         slow_statement_threshold: config.slow_statement_threshold,
         durability: Durability::Full,
+        acquire_times: None,
     }
 }
 
@@ -122,6 +133,7 @@ fn api_options(config: &Config) -> ApiOptions {
         title: config.api.title.clone(),
         docs: config.api.docs,
         cross_origin: config.api.cross_origin.clone(),
+        metrics: config.observability.metrics_address.is_none(),
         body_limit_bytes: config.http.body_limit_bytes,
         max_in_flight: config.http.max_in_flight,
         client_timeout: config.http.client_timeout,

@@ -1,38 +1,88 @@
-//! Logging: to standard error, for people or for machines.
+//! Logs, and what else is learned from the events and spans of the program: waits for connections, and traces.
 
-use std::io::{IsTerminal, stderr};
+mod acquire;
+mod lines;
+#[cfg(feature = "otel")]
+mod otlp;
 
-use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
+use persistence::Histogram;
+use tracing_subscriber::{EnvFilter, Layer, layer::SubscriberExt, util::SubscriberInitExt};
 
-use crate::config::{Log, LogFormat};
+use crate::config::Config;
 
 /// Libraries whose everyday messages say nothing to an operator. A filter that names them is stronger.
 ///
 /// `actix_http` reports every request line that it cannot read as an error, which any port scan would be.
 const QUIET: &str = "actix_server=warn,actix_http=off,sea_orm_migration=warn,sqlx::postgres::notice=warn";
 
-/// Starts logging. Standard output stays free for what a command prints.
-pub(crate) fn init(log: &Log) {
-    let layer = fmt::layer().with_writer(stderr);
-    let registry = tracing_subscriber::registry().with(EnvFilter::new(format!("{QUIET},{}", log.filter)));
-    // A second call in one process would be a defect, and is harmless: the first goes on.
-    let started = match log.format {
-        LogFormat::Pretty => registry
-            .with(layer.with_ansi(stderr().is_terminal()).with_target(false))
-            .try_init(),
-        LogFormat::Json => registry
-            .with(
-                layer
-                    .json()
-                    .flatten_event(true)
-                    .with_current_span(true)
-                    .with_span_list(false),
-            )
-            .try_init(),
-    };
-    if let Err(error) = started {
-        eprintln!("logging was started already: {error}");
+/// What was started, until the program ends.
+pub(crate) struct Telemetry {
+    acquire_times: Histogram,
+    #[cfg(feature = "otel")]
+    export: Option<otlp::Export>,
+}
+
+impl Telemetry {
+    /// Starts logging, to standard error: standard output stays free for what a command prints. Starts to export traces, if
+    /// that is configured.
+    ///
+    /// # Errors
+    /// When traces cannot be exported to the configured address.
+    pub(crate) fn start(config: &Config) -> anyhow::Result<Self> {
+        let telemetry = Self {
+            acquire_times: acquire::acquire_times(),
+            #[cfg(feature = "otel")]
+            export: start_export(config)?,
+        };
+        let filter = EnvFilter::new(format!("{QUIET},{}", config.log.filter));
+        let registry = tracing_subscriber::registry()
+            .with(lines::Lines::new(config.log.format).with_filter(filter))
+            .with(acquire::layer(telemetry.acquire_times.clone()));
+        #[cfg(feature = "otel")]
+        let registry = registry.with(telemetry.export.as_ref().map(otlp::Export::layer));
+        if let Err(error) = registry.try_init() {
+            // A second call in one process would be a defect, and is harmless: the first goes on.
+            eprintln!("logging was started already: {error}");
+        }
+        log_panics();
+        #[cfg(not(feature = "otel"))]
+        if config.observability.otlp_endpoint.is_some() {
+            tracing::warn!(
+                "OTEL_EXPORTER_OTLP_ENDPOINT: no effect, because this program was built without the feature `otel`"
+            );
+        }
+        Ok(telemetry)
     }
+
+    /// Where waits for a connection are noted.
+    pub(crate) fn acquire_times(&self) -> &Histogram {
+        &self.acquire_times
+    }
+
+    /// Sends the last traces, which takes some seconds at most. Outside of the runtime, for it blocks.
+    #[cfg_attr(
+        not(feature = "otel"),
+        expect(clippy::unused_self, reason = "there is no export to end")
+    )]
+    pub(crate) fn shut_down(self) {
+        #[cfg(feature = "otel")]
+        if let Some(export) = self.export {
+            export.shut_down();
+        }
+    }
+}
+
+#[cfg(feature = "otel")]
+fn start_export(config: &Config) -> anyhow::Result<Option<otlp::Export>> {
+    use secrecy::ExposeSecret;
+
+    let endpoint = config.observability.otlp_endpoint.as_ref();
+    endpoint
+        .map(|endpoint| otlp::Export::to(endpoint.expose_secret()))
+        .transpose()
+}
+
+fn log_panics() {
     std::panic::set_hook(Box::new(|panic| {
         let location = panic.location().map(ToString::to_string).unwrap_or_default();
         tracing::error!(

@@ -10,7 +10,7 @@ use futures_util::{
     FutureExt,
     future::{BoxFuture, Shared},
 };
-use persistence::{Database, Migrations, PersistenceError};
+use persistence::{Database, Histogram, Migrations, PersistenceError, PoolStatus};
 use tokio::time::timeout;
 
 use crate::{DatabaseRuntime, RuntimeStopped};
@@ -82,6 +82,18 @@ impl HealthService {
         let health = self.current_probe().await;
         self.report(health);
         health
+    }
+
+    /// How busy each pool of connections is now.
+    #[must_use]
+    pub fn pools(&self) -> Vec<PoolStatus> {
+        self.database.pool_status()
+    }
+
+    /// How long it took to get a connection, in seconds, where that is noted. A wait in vain is not: it ends in an error.
+    #[must_use]
+    pub fn acquire_times(&self) -> Option<&Histogram> {
+        self.database.options().acquire_times.as_ref()
     }
 
     /// Logs a change of health, once. What it was at first is not a change unless it is bad.

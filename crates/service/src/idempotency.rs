@@ -18,7 +18,7 @@ use persistence::{Database, HexHash, IdempotencyRepository, PersistenceError, Tr
 use tokio::{sync::watch, time::timeout};
 
 use self::key_queue::KeyQueue;
-use crate::{Caller, DatabaseRuntime, MAX_RETRIES, UserError, retry};
+use crate::{Caller, Counters, DatabaseRuntime, MAX_RETRIES, UserError, retry};
 
 /// How long a request waits for the first one with its key.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -56,6 +56,7 @@ pub(crate) trait OnceWork: Send + Sync + 'static {
 pub(crate) struct Idempotency {
     database: Database,
     runtime: DatabaseRuntime,
+    counters: Counters,
     time_to_live: Duration,
     queue: KeyQueue,
 }
@@ -63,6 +64,7 @@ pub(crate) struct Idempotency {
 /// A request whose turn it is among those with its key.
 pub(crate) struct Turn {
     database: Database,
+    counters: Counters,
     time_to_live: Duration,
     key: HexHash,
     fingerprint: HexHash,
@@ -73,10 +75,16 @@ pub(crate) struct Turn {
 }
 
 impl Idempotency {
-    pub(crate) fn new(database: Database, runtime: DatabaseRuntime, time_to_live: Duration) -> Self {
+    pub(crate) fn new(
+        database: Database,
+        runtime: DatabaseRuntime,
+        counters: Counters,
+        time_to_live: Duration,
+    ) -> Self {
         Self {
             database,
             runtime,
+            counters,
             time_to_live,
             queue: KeyQueue::default(),
         }
@@ -106,6 +114,7 @@ impl Idempotency {
         let outcome = self.runtime.run_for_caller(|caller| {
             work(Turn {
                 database: self.database.clone(),
+                counters: self.counters.clone(),
                 time_to_live: self.time_to_live,
                 key: HexHash::new(request.key),
                 fingerprint: HexHash::new(request.fingerprint),
@@ -128,10 +137,10 @@ impl Idempotency {
     pub(crate) async fn sweep(&self) -> Result<u64, UserError> {
         let mut swept = 0;
         loop {
-            let database = self.database.clone();
+            let (database, retries) = (self.database.clone(), self.counters.transaction_retries.clone());
             let chunk = async move {
                 let keys = IdempotencyRepository::new(database.writer());
-                Ok::<_, UserError>(retry(|| keys.sweep(Timestamp::now(), SWEEP_CHUNK)).await?)
+                Ok::<_, UserError>(retry(&retries, || keys.sweep(Timestamp::now(), SWEEP_CHUNK)).await?)
             };
             let deleted = self.runtime.run(chunk).await?;
             swept += deleted;
@@ -152,7 +161,7 @@ impl Turn {
     pub(crate) async fn once(&self, work: &impl OnceWork) -> Result<KeptOnce, UserError> {
         let keys = IdempotencyRepository::new(self.database.writer());
         for _ in 0..=MAX_RETRIES {
-            if let Some(answer) = retry(|| self.claim_and_do(work)).await? {
+            if let Some(answer) = retry(&self.counters.transaction_retries, || self.claim_and_do(work)).await? {
                 return Ok(KeptOnce {
                     answer,
                     is_replay: false,
@@ -162,6 +171,7 @@ impl Turn {
             match keys.find(&self.key).await? {
                 Some(kept) if kept.expires_at <= now => keys.forget_expired(&self.key, now).await?,
                 Some(kept) if kept.request == self.fingerprint => {
+                    self.counters.idempotent_replays.increment();
                     return Ok(KeptOnce {
                         answer: kept.answer,
                         is_replay: true,

@@ -5,6 +5,7 @@
 //!
 //! What must never be imported here: SQL, SeaORM by name, HTTP, serde.
 
+mod counters;
 mod error;
 mod health;
 mod idempotency;
@@ -12,9 +13,11 @@ mod retry;
 mod runtime;
 mod users;
 
+pub use counters::{Counter, Counters};
 pub use error::UserError;
 pub use health::{Health, HealthService};
 pub use idempotency::{IdempotentRequest, KeptOnce};
+pub use persistence::{Histogram, PoolStatus};
 pub use retry::{MAX_RETRIES, retry};
 pub use runtime::{Caller, DatabaseRuntime, RuntimeStopped};
 pub use users::UserService;

@@ -8,6 +8,8 @@ use std::time::Duration;
 use persistence::PersistenceError;
 use rand::RngExt;
 
+use crate::Counter;
+
 /// How often a transaction is run again before its conflict is reported.
 pub const MAX_RETRIES: u32 = 3;
 
@@ -20,11 +22,14 @@ const FIRST_PAUSE: Duration = Duration::from_millis(10);
 /// it. It does nothing else that has an effect. The pauses are random, up to 10, 20 and 40 ms, so that two transactions
 /// that collided do not collide again in step.
 ///
-/// Dropping the future abandons the current run, which rolls back.
+/// Each repetition is counted in `repetitions`. Dropping the future abandons the current run, which rolls back.
 ///
 /// # Errors
 /// What the last run ends with.
-pub async fn retry<T, Transaction>(mut transaction: impl FnMut() -> Transaction) -> Result<T, PersistenceError>
+pub async fn retry<T, Transaction>(
+    repetitions: &Counter,
+    mut transaction: impl FnMut() -> Transaction,
+) -> Result<T, PersistenceError>
 where
     Transaction: Future<Output = Result<T, PersistenceError>>,
 {
@@ -36,6 +41,7 @@ where
                 let pause = rand::rng().random_range(Duration::ZERO..longest_pause);
                 tokio::time::sleep(pause).await;
                 longest_pause *= 2;
+                repetitions.increment();
             }
             outcome => return outcome,
         }

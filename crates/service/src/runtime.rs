@@ -19,6 +19,7 @@ use std::{
 
 use persistence::{PersistenceError, Transaction};
 use tokio::runtime::Handle;
+use tracing::Instrument;
 
 /// The runtime that database sockets live on. Cloning shares it.
 #[derive(Clone, Debug)]
@@ -99,7 +100,10 @@ impl DatabaseRuntime {
         Work: Future<Output = Result<T, E>> + Send + 'static,
     {
         let presence = Presence(Caller::default());
-        match self.0.spawn(work(presence.0.clone())).await {
+        // What the work logs belongs to the caller's span; the one within, which traces show, may be filtered out.
+        let span = tracing::debug_span!("database");
+        let work = work(presence.0.clone()).instrument(span).in_current_span();
+        match self.0.spawn(work).await {
             Ok(outcome) => outcome,
             Err(stopped) if stopped.is_panic() => resume_unwind(stopped.into_panic()),
             Err(_) => Err(RuntimeStopped.into()),

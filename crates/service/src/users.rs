@@ -12,7 +12,7 @@ use domain::{
 use persistence::{Database, PersistenceError, Transaction, UserRepository};
 
 use crate::{
-    Caller, DatabaseRuntime, IdempotentRequest, KeptOnce, MAX_RETRIES, UserError,
+    Caller, Counter, Counters, DatabaseRuntime, IdempotentRequest, KeptOnce, MAX_RETRIES, UserError,
     idempotency::{Idempotency, OnceWork, Turn},
     retry,
 };
@@ -29,27 +29,47 @@ pub struct UserService {
     database: Database,
     runtime: DatabaseRuntime,
     idempotency: Idempotency,
+    counters: Counters,
 }
 
 impl UserService {
     /// Use cases over `database`, which run on `runtime`.
     #[must_use]
     pub fn new(database: Database, runtime: DatabaseRuntime) -> Self {
-        let idempotency = Idempotency::new(database.clone(), runtime.clone(), IDEMPOTENCY_TIME_TO_LIVE);
+        let counters = Counters::default();
+        let idempotency = Idempotency::new(
+            database.clone(),
+            runtime.clone(),
+            counters.clone(),
+            IDEMPOTENCY_TIME_TO_LIVE,
+        );
         Self {
             database,
             runtime,
             idempotency,
+            counters,
         }
     }
 
     /// The same use cases, which remember an idempotency key for this long; 24 hours without it.
     #[must_use]
     pub fn with_idempotency_time_to_live(self, time_to_live: Duration) -> Self {
+        let (database, runtime) = (self.database.clone(), self.runtime.clone());
         Self {
-            idempotency: Idempotency::new(self.database.clone(), self.runtime.clone(), time_to_live),
+            idempotency: Idempotency::new(database, runtime, self.counters.clone(), time_to_live),
             ..self
         }
+    }
+
+    /// What was counted since the start.
+    #[must_use]
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// What a task of its own needs of this.
+    fn parts(&self) -> (Database, Counter) {
+        (self.database.clone(), self.counters.transaction_retries.clone())
     }
 
     /// Creates a user.
@@ -57,10 +77,10 @@ impl UserService {
     /// # Errors
     /// [`UserError::EmailTaken`], decided by the unique index.
     pub async fn create(&self, new_user: NewUser) -> Result<User, UserError> {
-        let database = self.database.clone();
+        let (database, retries) = self.parts();
         let work = async move {
             let users = UserRepository::new(database.writer());
-            Ok(retry(|| users.insert(new_user.clone(), Timestamp::now())).await?)
+            Ok(retry(&retries, || users.insert(new_user.clone(), Timestamp::now())).await?)
         };
         self.runtime.run(work).await
     }
@@ -86,9 +106,9 @@ impl UserService {
     /// # Errors
     /// [`UserError::EmailsTaken`] with every user of the batch whose address is not free.
     pub async fn create_many(&self, batch: UserBatch) -> Result<Vec<User>, UserError> {
-        let database = self.database.clone();
+        let (database, retries) = self.parts();
         let work = |caller: Caller| async move {
-            let insert = || async { Ok(retry(|| insert_all(&database, &batch, &caller)).await?) };
+            let insert = || async { Ok(retry(&retries, || insert_all(&database, &batch, &caller)).await?) };
             unless_taken(&database, &batch, insert).await
         };
         self.runtime.run_for_caller(work).await
@@ -187,9 +207,9 @@ impl UserService {
         changes: UserChanges,
         precondition: Precondition,
     ) -> Result<User, UserError> {
-        let database = self.database.clone();
+        let (database, retries) = self.parts();
         let work = |caller: Caller| async move {
-            retry(|| update(&database, id, &changes, &precondition, &caller))
+            retry(&retries, || update(&database, id, &changes, &precondition, &caller))
                 .await?
                 .map_err(|unmet| unmet.into_error(id))
         };
@@ -202,9 +222,9 @@ impl UserService {
     /// [`UserError::NotFound`], or [`UserError::PreconditionFailed`] when the user is in another state than `precondition`
     /// says.
     pub async fn delete(&self, id: UserId, precondition: Precondition) -> Result<(), UserError> {
-        let database = self.database.clone();
+        let (database, retries) = self.parts();
         let work = |caller: Caller| async move {
-            retry(|| delete(&database, id, &precondition, &caller))
+            retry(&retries, || delete(&database, id, &precondition, &caller))
                 .await?
                 .map_err(|unmet| unmet.into_error(id))
         };

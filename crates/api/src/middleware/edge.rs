@@ -1,5 +1,8 @@
 //! The outermost middleware: all that is the same for every request.
 
+mod headers;
+mod log;
+
 use std::{
     panic::AssertUnwindSafe,
     time::{Duration, Instant},
@@ -12,31 +15,24 @@ use actix_web::{
     error::InternalError,
     http::{
         ConnectionType, Method,
-        header::{self, HeaderMap, HeaderName, HeaderValue},
+        header::{self, HeaderValue},
     },
     middleware::Next,
     web::Data,
 };
 use futures_util::FutureExt;
 use tokio::time::timeout;
-use uuid::Uuid;
+use tracing::{Instrument, Span};
 
+use self::headers::{X_PROCESS_TIME, X_REQUEST_ID, add_security_headers, request_id};
 use super::RequestNotes;
-use crate::{
-    AppState,
-    auth::Principal,
-    problem::{Problem, error_chain},
-};
-
-const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-const X_PROCESS_TIME: HeaderName = HeaderName::from_static("x-process-time");
-
-/// The longest request id that is taken from a client, in characters.
-const MAX_REQUEST_ID_CHARS: usize = 128;
+use crate::{AppState, problem::Problem, trace_context::TraceParent};
 
 /// What is remembered of a request until its answer goes out.
 struct Exchange {
+    state: Data<AppState>,
     started: Instant,
+    span: Span,
     request_id: String,
     method: Method,
     path: String,
@@ -51,17 +47,22 @@ pub(crate) async fn edge(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let _in_progress = state.lifecycle().begin_request();
+    let started = Instant::now();
     let notes = RequestNotes::new(state.routes().find(request.match_info().as_str()).cloned());
     request.extensions_mut().insert(notes.clone());
+    let request_id = request_id(request.headers());
+    let parent = TraceParent::of(request.headers());
     let exchange = Exchange {
-        started: Instant::now(),
-        request_id: request_id(request.headers()),
+        started,
+        span: log::request_span(&request_id, parent, request.method(), &notes),
+        request_id,
         method: request.method().clone(),
         path: request.path().to_owned(),
         notes,
         is_draining: state.lifecycle().is_draining(),
+        state,
     };
-    let cross_origin = &state.options().cross_origin;
+    let cross_origin = &exchange.state.options().cross_origin;
     if let Some(mut answer) = cross_origin.answer_preflight(request.head(), exchange.notes.route()) {
         exchange.finish(&mut answer);
         return Ok(request.into_response(answer));
@@ -73,7 +74,8 @@ pub(crate) async fn edge(
     if request.method() == Method::HEAD {
         request.head_mut().method = Method::GET;
     }
-    match run(request, next, state.options().request_timeout).await {
+    let deadline = exchange.state.options().request_timeout;
+    match run(request, next, deadline).instrument(exchange.span.clone()).await {
         Ok(response) => {
             let rendered = response.response().error().map(|error| exchange.render(error));
             let mut response = match rendered {
@@ -106,21 +108,6 @@ async fn run<B: MessageBody + 'static>(
     }
 }
 
-/// The client's own id where it is harmless in a log, else a fresh one that sorts by time.
-fn request_id(headers: &HeaderMap) -> String {
-    let is_harmless = |id: &&str| {
-        (1..=MAX_REQUEST_ID_CHARS).contains(&id.len())
-            && id
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
-    };
-    let given = headers
-        .get(X_REQUEST_ID)
-        .and_then(|value| value.to_str().ok())
-        .filter(is_harmless);
-    given.map_or_else(|| Uuid::now_v7().to_string(), str::to_owned)
-}
-
 impl Exchange {
     /// Renders the problem that an error is, or an internal one where it is not ours.
     fn render(&self, error: &Error) -> HttpResponse {
@@ -132,18 +119,12 @@ impl Exchange {
 
     /// Renders a problem, and logs the cause of one that is ours: once, here.
     fn render_problem(&self, problem: &Problem) -> HttpResponse {
-        if let Some(cause) = problem.cause() {
-            tracing::error!(
-                request_id = self.request_id,
-                code = problem.code().as_str(),
-                cause = error_chain(cause),
-                "request failed"
-            );
-        }
+        self.span.in_scope(|| log::log_cause(problem));
+        self.state.metrics().http().problem(problem.code());
         problem.to_response(&self.path, &self.request_id)
     }
 
-    /// Adds the headers that every answer carries, and writes the log line.
+    /// Adds the headers that every answer carries, writes the log line and takes note of the request.
     fn finish(&self, response: &mut HttpResponse) {
         let elapsed = self.started.elapsed();
         let status = response.status();
@@ -152,15 +133,7 @@ impl Exchange {
             response.head_mut().set_connection_type(ConnectionType::Close);
         }
         let headers = response.headers_mut();
-        headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-        headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
-        headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-        if self.path.starts_with("/api/v1") {
-            // What has a tag may be kept by the client that asked, if it asks again whether that is still so.
-            let is_tagged = headers.contains_key(header::ETAG);
-            let policy = if is_tagged { "private, no-cache" } else { "no-store" };
-            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(policy));
-        }
+        add_security_headers(headers, &self.path);
         for (name, value) in self.notes.take_headers() {
             if name == header::VARY {
                 // The handler may have its own reasons.
@@ -175,15 +148,9 @@ impl Exchange {
         if let Ok(value) = HeaderValue::from_str(&format!("{:.6}", elapsed.as_secs_f64())) {
             headers.insert(X_PROCESS_TIME, value);
         }
-        tracing::info!(
-            method = %self.method,
-            route = self.notes.template(),
-            status = status.as_u16(),
-            duration_ms = (elapsed.as_secs_f64() * 1e6).round() / 1e3,
-            request_id = self.request_id,
-            caller = self.notes.principal().as_ref().map(Principal::fingerprint),
-            "request"
-        );
+        let http = self.state.metrics().http();
+        http.answered(&self.method, self.notes.route(), status, elapsed);
+        log::log_answer(&self.span, &self.notes, status, elapsed);
     }
 }
 
@@ -193,7 +160,7 @@ mod tests {
         App, HttpResponse,
         dev::Service,
         error::ErrorImATeapot,
-        http::StatusCode,
+        http::{StatusCode, header},
         middleware::from_fn,
         test::{TestRequest, init_service},
         web,

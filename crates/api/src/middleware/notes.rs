@@ -49,7 +49,12 @@ impl RequestNotes {
     /// The path with names for its variable parts, `unmatched` where there is no such path. Never an id, and never what the
     /// client wrote.
     pub(crate) fn template(&self) -> &str {
-        self.route().map_or("unmatched", Route::template)
+        self.route().map_or(Route::UNMATCHED, Route::template)
+    }
+
+    /// Whether a program that watches the service asks.
+    pub(crate) fn is_probe(&self) -> bool {
+        self.route().is_some_and(Route::is_probe)
     }
 
     /// Who the caller has proved to be.

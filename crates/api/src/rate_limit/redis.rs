@@ -48,7 +48,7 @@ struct Shared {
     script: Script,
     runtime: Handle,
     outage: Outage,
-    counters: Arc<RateLimitCounters>,
+    counters: RateLimitCounters,
 }
 
 /// Says nothing of the address, which may hold a password.
@@ -63,11 +63,7 @@ impl RedisStore {
     ///
     /// # Errors
     /// If `url` is no address of a Redis.
-    pub(super) fn new(
-        url: &SecretString,
-        runtime: Handle,
-        counters: Arc<RateLimitCounters>,
-    ) -> Result<Self, RedisError> {
+    pub(super) fn new(url: &SecretString, runtime: Handle, counters: RateLimitCounters) -> Result<Self, RedisError> {
         let client = Client::open(url.expose_secret())?;
         let connection = Mutex::new(lazy_connection(&client, &runtime)?);
         Ok(Self(Arc::new(Shared {
@@ -120,7 +116,7 @@ impl Shared {
     }
 
     fn fail(&self, cause: &str) -> Option<Decision> {
-        self.counters.count_store_failure();
+        self.counters.store_failures.increment();
         if self.outage.begins() {
             tracing::warn!(
                 cause,

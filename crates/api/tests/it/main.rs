@@ -27,6 +27,7 @@ mod faults;
 mod health;
 mod idempotency;
 mod listing;
+mod metrics;
 mod problems;
 mod rate_limit;
 mod routing;
@@ -125,6 +126,12 @@ fn main() -> ExitCode {
         bodies::a_refused_body_does_not_disturb_the_next_request,
         bodies::a_client_that_asks_first_is_told_to_go_on,
         failure::a_batch_that_outruns_its_deadline_creates_nobody,
+        metrics::requests_are_counted_by_method_template_and_status,
+        metrics::the_pools_are_shown_as_they_are,
+        metrics::a_client_cannot_make_up_labels,
+        metrics::both_forms_are_told_with_their_content_types,
+        metrics::metrics_that_have_a_listener_of_their_own_are_not_here,
+        metrics::metrics_are_told_while_the_database_is_gone,
         docs::the_document_is_served_as_it_is_tested,
         docs::swagger_ui_loads_from_this_host_alone,
         docs::without_docs_their_pages_do_not_exist,

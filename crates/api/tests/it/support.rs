@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 
 use actix_web::{HttpServer, dev::ServerHandle};
 use api::{ApiOptions, AppState, Lifecycle};
-use persistence::test_db::TestDatabase;
+use persistence::{Database, test_db::TestDatabase};
 use reqwest::redirect::Policy;
 use serde_json::{Value, json};
 use service::{DatabaseRuntime, HealthService, UserService};
@@ -43,9 +43,14 @@ impl TestApp {
 
     /// Starts the service with other options than the defaults.
     pub(crate) fn start_with(db: &TestDatabase, change: impl FnOnce(&mut ApiOptions)) -> Self {
+        Self::start_on(db.database(), change)
+    }
+
+    /// Starts the service on pools of the test's own.
+    pub(crate) fn start_on(database: &Database, change: impl FnOnce(&mut ApiOptions)) -> Self {
         let mut options = ApiOptions::default();
         change(&mut options);
-        let (database, runtime) = (db.database(), DatabaseRuntime::new(Handle::current()));
+        let runtime = DatabaseRuntime::new(Handle::current());
         let users = UserService::new(database.clone(), runtime.clone());
         let health = HealthService::new(database.clone(), runtime);
         let lifecycle = Lifecycle::default();

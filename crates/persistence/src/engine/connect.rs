@@ -63,6 +63,7 @@ fn server_pools(
     let probe = DatabaseOptions {
         min_connections: 0,
         max_connections: 1,
+        acquire_times: None,
         ..options.clone()
     };
     Ok(Pools {
@@ -116,8 +117,13 @@ pub(crate) async fn begin(pool: &DatabaseConnection) -> Result<DatabaseTransacti
 
 /// What all pools have in common.
 fn pool_options<DB: sqlx::Database>(options: &DatabaseOptions) -> PoolOptions<DB> {
-    PoolOptions::new()
-        .max_connections(options.max_connections.max(1))
+    let pool = PoolOptions::new();
+    let pool = match options.acquire_times {
+        Some(_) => pool.acquire_time_level(LevelFilter::Trace),
+        // A slow one would otherwise be told all the same.
+        None => pool.acquire_slow_level(LevelFilter::Off),
+    };
+    pool.max_connections(options.max_connections.max(1))
         .min_connections(options.min_connections.min(options.max_connections.max(1)))
         .acquire_timeout(options.acquire_timeout)
         .test_before_acquire(false)
@@ -195,7 +201,13 @@ async fn open_sqlite(options: &DatabaseOptions) -> Result<Pools, PersistenceErro
     }
     let read_only = connect.clone().read_only(true);
     let reader = pool().connect_with(read_only.clone()).await.map_err(cannot_open)?;
-    let probe = pool()
+    let unobserved = DatabaseOptions {
+        acquire_times: None,
+        ..options.clone()
+    };
+    let probe = pool_options(&unobserved)
+        .idle_timeout(None)
+        .max_lifetime(None)
         .min_connections(0)
         .max_connections(1)
         .connect_lazy_with(read_only);

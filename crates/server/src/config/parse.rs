@@ -10,6 +10,7 @@ use std::time::Duration;
 use api::SHORTEST_SECRET_KEY_BYTES;
 use secrecy::SecretString;
 use tracing_subscriber::EnvFilter;
+use url::Url;
 
 use super::{AuthMode, Environment, LogFormat};
 
@@ -27,6 +28,13 @@ pub(super) fn optional<T>(text: &str, parse: impl FnOnce(&str) -> Result<T, Stri
     } else {
         parse(text).map(Some)
     }
+}
+
+/// Lets an empty text, `none` and `off` mean "not wanted".
+pub(super) fn unless_off<T>(text: &str, parse: impl FnOnce(&str) -> Result<T, String>) -> Result<Option<T>, String> {
+    let text = text.trim();
+    let is_off = ["none", "off"].iter().any(|off| text.eq_ignore_ascii_case(off));
+    optional(if is_off { "" } else { text }, parse)
 }
 
 pub(super) fn environment(text: &str) -> Result<Environment, String> {
@@ -173,6 +181,28 @@ pub(super) fn host(text: &str) -> Result<String, String> {
         Ok(text.to_owned())
     } else {
         Err("a host name or an IP address, without scheme, port or brackets".to_owned())
+    }
+}
+
+/// A host and a port; an IPv6 address stands in brackets, as everywhere.
+pub(super) fn address(text: &str) -> Result<(String, u16), String> {
+    let accepted = || "`host:port` such as `127.0.0.1:9100`, `0.0.0.0:9100` or `[::1]:9100`".to_owned();
+    let (name, port) = text.rsplit_once(':').ok_or_else(accepted)?;
+    let bracketed = name.strip_prefix('[').and_then(|name| name.strip_suffix(']'));
+    let is_bare_ipv6 = bracketed.is_none() && name.contains(':');
+    if is_bare_ipv6 {
+        return Err(accepted());
+    }
+    let name = host(bracketed.unwrap_or(name)).map_err(|_| accepted())?;
+    let port = whole_number(port, 0..=u16::MAX).map_err(|_| accepted())?;
+    Ok((name, port))
+}
+
+/// The address of something that speaks HTTP. It may hold a password.
+pub(super) fn http_url(text: &str) -> Result<SecretString, String> {
+    match Url::parse(text) {
+        Ok(url) if ["http", "https"].contains(&url.scheme()) && url.has_host() => Ok(SecretString::from(text)),
+        _ => Err("an address such as `http://127.0.0.1:4318`".to_owned()),
     }
 }
 

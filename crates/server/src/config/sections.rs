@@ -16,7 +16,7 @@ use super::rate_limit;
 use super::reader::Reader;
 use super::table::VARIABLES;
 use super::variable::{Otherwise, Support};
-use super::{Api, Auth, AuthMode, Config, Database, Environment, Http, Log};
+use super::{Api, Auth, AuthMode, Config, Database, Environment, Http, Log, Observability};
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 const HOUR: Duration = Duration::from_hours(1);
@@ -45,6 +45,7 @@ pub(super) fn config(reader: &mut Reader<'_>) -> Option<Config> {
     let database = database(reader, environment);
     let api = api(reader, environment);
     let auth = auth(reader, api.as_ref());
+    let observability = observability(reader);
     check_support(reader);
     check_openness(reader, environment);
     Some(Config {
@@ -54,6 +55,7 @@ pub(super) fn config(reader: &mut Reader<'_>) -> Option<Config> {
         database: database?,
         api: api?,
         auth: auth?,
+        observability: observability?,
     })
 }
 
@@ -300,6 +302,17 @@ fn check_token_keys(reader: &mut Reader<'_>, auth: &Auth, has_secret_key: bool) 
         }
         (_, true) => Some(()),
     }
+}
+
+fn observability(reader: &mut Reader<'_>) -> Option<Observability> {
+    let metrics_address = reader.read("METRICS_ADDR", |text| parse::unless_off(text, parse::address));
+    let otlp_endpoint = reader.read("OTEL_EXPORTER_OTLP_ENDPOINT", |text| {
+        parse::unless_off(text, parse::http_url)
+    });
+    Some(Observability {
+        metrics_address: metrics_address?,
+        otlp_endpoint: otlp_endpoint?,
+    })
 }
 
 /// Refuses requests for protection that this version does not have; warns about what is merely without effect.

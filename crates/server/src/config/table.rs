@@ -316,18 +316,16 @@ pub(super) static VARIABLES: &[Variable] = &[
         OBSERVABILITY,
         "METRICS_ADDR",
         Fixed(""),
-        "address of a separate listener for `/metrics`",
-    )
-    .refused_unless(&["", "none", "off"], "metrics listener"),
+        "`host:port` of a separate listener for `/metrics`, which the main one then does not serve",
+    ),
     Variable::new(OBSERVABILITY, "CONSOLE", Fixed("false"), "serve the web console").refused_unless(OFF, "web console"),
     Variable::new(
         OBSERVABILITY,
         "OTEL_EXPORTER_OTLP_ENDPOINT",
         Fixed(""),
-        "where traces are sent",
+        "collector to send traces to by OTLP over HTTP; needs a program built with the cargo feature `otel`",
     )
-    .secrecy(UrlWithPassword)
-    .no_effect_unless(&["", "none", "off"], "OpenTelemetry export"),
+    .secrecy(UrlWithPassword),
     Variable::new(
         COMPATIBILITY,
         "DEBUG",

@@ -5,7 +5,9 @@ use persistence::test_db::{TestDatabase, TestEngine};
 use serde_json::json;
 use url::Url;
 
-use crate::support::{Server, run};
+use crate::{
+    support::{Server, run},
+};
 
 const PASSWORD: &str = "correct-horse-battery-staple";
 
@@ -49,6 +51,8 @@ pub(crate) async fn names_and_addresses_of_users_stay_out_of_the_log(db: TestDat
         ("POST", "/api/v1/users", json!({"Secretname": "secret.box@"}), 422),
         ("GET", "/api/v1/users/secret.box@example.com", json!(null), 422),
         ("GET", "/secret.box@example.com?Secretname", json!(null), 404),
+        ("GET", "/api/v1/users?cursor=Secretname", json!(null), 400),
+        ("SECRETNAME", "/api/v1/users", json!(null), 405),
     ] {
         assert_eq!(
             server.send(method, path, Some(body)).await.status,
@@ -56,6 +60,12 @@ pub(crate) async fn names_and_addresses_of_users_stay_out_of_the_log(db: TestDat
             "{method} {path}"
         );
     }
+    let bearer = [
+        ("authorization", "Bearer Secretname"),
+        ("x-request-id", "Secretname@x"),
+        ("traceparent", "Secretname"),
+    ];
+    assert_eq!(server.get_with("/api/v1/users", &bearer).await.status, 200);
     let log = server.stop().await.to_lowercase();
     assert!(
         log.matches("request").count() >= 50 && log.contains("insert into"),

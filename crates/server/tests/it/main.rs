@@ -13,6 +13,7 @@ use persistence::{on_every_empty_engine, on_every_engine, test_db};
 
 mod logging;
 mod migrating;
+mod monitoring;
 mod outage;
 mod proxy;
 mod rate_limit;
@@ -42,6 +43,10 @@ fn main() -> ExitCode {
         retrying::a_key_that_has_expired_is_swept,
         logging::names_and_addresses_of_users_stay_out_of_the_log,
         logging::the_password_of_the_database_stays_out_of_all_output,
+        monitoring::the_dashboard_and_the_alerts_ask_for_metrics_that_exist,
+        monitoring::waits_of_requests_for_a_connection_are_measured_and_those_of_probes_are_not,
+        monitoring::metrics_can_have_a_listener_of_their_own_that_lives_until_the_end,
+        monitoring::a_log_for_machines_is_flat_and_tells_request_and_trace,
     ];
     cases.extend(on_every_empty_engine![
         starting::a_development_start_brings_the_schema_up_to_date,

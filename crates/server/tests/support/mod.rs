@@ -86,6 +86,7 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
+    /// Reads an answer to its end.
     async fn read(response: reqwest::Response) -> reqwest::Result<Self> {
         Ok(Self {
             status: response.status().as_u16(),
@@ -145,8 +146,11 @@ impl Server {
     async fn announced_address(&mut self) -> String {
         for _ in 0..1200 {
             let log = self.log();
-            let announced = log.split_once("listening address=");
-            if let Some((address, _)) = announced.and_then(|(_, rest)| rest.split_once(' ')) {
+            // As logs for people have it, or as those for machines do.
+            let announced = log
+                .split_once("listening address=")
+                .or_else(|| log.split_once("\"listening\",\"address\":\""));
+            if let Some((address, _)) = announced.and_then(|(_, rest)| rest.split_once([' ', '"'])) {
                 return address.to_owned();
             }
             if let Some(status) = self.process.try_wait().unwrap() {
@@ -175,11 +179,18 @@ impl Server {
         self.try_send(method, path, body).await.unwrap()
     }
 
-    /// Gets `path` with a bearer token.
-    pub(crate) async fn get_with(&self, token: &str, path: &str) -> Answer {
-        let request = self.client.get(format!("http://{}{path}", self.address));
-        let response = request.bearer_auth(token).send().await.unwrap();
-        Answer::read(response).await.unwrap()
+    /// Asks with headers.
+    pub(crate) async fn get_with(&self, path: &str, headers: &[(&str, &str)]) -> Answer {
+        let mut request = self.client.get(format!("http://{}{path}", self.address));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        Answer::read(request.send().await.unwrap()).await.unwrap()
+    }
+
+    /// Asks with a bearer token.
+    pub(crate) async fn get_as(&self, token: &str, path: &str) -> Answer {
+        self.get_with(path, &[("authorization", &format!("Bearer {token}"))]).await
     }
 
     /// Sends a request and answers nothing if there is no server to answer it.

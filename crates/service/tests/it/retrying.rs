@@ -13,7 +13,7 @@ use persistence::{
     Database, DatabaseOptions, PersistenceError, UserRepository,
     test_db::{TestDatabase, TestEngine},
 };
-use service::{MAX_RETRIES, UserError, retry};
+use service::{Counter, MAX_RETRIES, UserError, retry};
 use tokio::sync::Barrier;
 
 use crate::support::{Objection, attempts, count, new_user, object, rename, settled, stored, users_of};
@@ -33,11 +33,11 @@ pub(crate) async fn the_victim_of_a_deadlock_is_run_again(db: TestDatabase) {
     let users = users_of(db.database());
     let ann = users.create(new_user("Ann", "ann@example.com")).await.unwrap().id;
     let bob = users.create(new_user("Bob", "bob@example.com")).await.unwrap().id;
-    let runs = AtomicU32::new(0);
+    let (runs, retries) = (AtomicU32::new(0), Counter::default());
     let both_hold_a_row = Barrier::new(2);
     let cross = |first: UserId, second: UserId, changes: UserChanges| {
         let (db, runs, both_hold_a_row, mut is_first_run) = (&db, &runs, &both_hold_a_row, true);
-        retry(move || {
+        retry(&retries, move || {
             let meet = replace(&mut is_first_run, false);
             let changes = changes.clone();
             async move {
@@ -60,6 +60,7 @@ pub(crate) async fn the_victim_of_a_deadlock_is_run_again(db: TestDatabase) {
     let outcomes = tokio::join!(cross(ann, bob, rename("1")), cross(bob, ann, rename("2")));
     assert!(outcomes.0.is_ok() && outcomes.1.is_ok(), "{outcomes:?}");
     assert!(runs.load(Ordering::Relaxed) >= 3, "there was no deadlock");
+    assert_eq!(retries.get() + 2, u64::from(runs.load(Ordering::Relaxed)));
     let (ann, bob) = (stored(&db, ann).await.unwrap(), stored(&db, bob).await.unwrap());
     assert_eq!((ann.version, bob.version), (3, 3), "each happened once");
     assert_eq!(ann.name, bob.name, "one after the other");
@@ -80,8 +81,8 @@ pub(crate) async fn a_write_based_on_outdated_reads_is_run_again(db: TestDatabas
         TestEngine::MariaDb => "SET SESSION innodb_snapshot_isolation = ON",
         TestEngine::MySql | TestEngine::Sqlite => "DO 0",
     };
-    let runs = AtomicU32::new(0);
-    let outcome = retry(|| async {
+    let (runs, retries) = (AtomicU32::new(0), Counter::default());
+    let outcome = retry(&retries, || async {
         let transaction = db.database().begin().await?;
         db.query(&transaction, set_up).await;
         let mine = UserRepository::new(&transaction);
@@ -112,8 +113,8 @@ pub(crate) async fn a_transaction_that_finds_sqlite_busy_is_run_again(db: TestDa
     }
     let holder = Mutex::new(Some(db.database().begin().await.unwrap()));
     let other = impatient(&db).await;
-    let runs = AtomicU32::new(0);
-    let outcome = retry(|| async {
+    let (runs, retries) = (AtomicU32::new(0), Counter::default());
+    let outcome = retry(&retries, || async {
         if runs.fetch_add(1, Ordering::Relaxed) == 2 {
             let holder = holder.lock().unwrap().take();
             holder.unwrap().rollback().await?;
@@ -126,6 +127,7 @@ pub(crate) async fn a_transaction_that_finds_sqlite_busy_is_run_again(db: TestDa
     });
     outcome.await.unwrap();
     assert_eq!((runs.load(Ordering::Relaxed), count(&db).await), (3, 1));
+    assert_eq!(retries.get(), 2);
     other.close().await.unwrap();
 }
 
@@ -140,8 +142,8 @@ pub(crate) async fn a_conflict_that_does_not_pass_is_reported_after_three_repeti
     } else {
         (object(&db, "UPDATE", 1000, Objection::Conflict).await, None)
     };
-    let runs = AtomicU32::new(0);
-    let outcome = retry(|| async {
+    let (runs, retries) = (AtomicU32::new(0), Counter::default());
+    let outcome = retry(&retries, || async {
         runs.fetch_add(1, Ordering::Relaxed);
         let transaction = database.begin().await?;
         UserRepository::new(&transaction)
@@ -152,6 +154,7 @@ pub(crate) async fn a_conflict_that_does_not_pass_is_reported_after_three_repeti
     let refused = outcome.await.unwrap_err();
     assert!(refused.is_retryable(), "{refused:?}");
     assert_eq!(runs.load(Ordering::Relaxed), MAX_RETRIES + 1);
+    assert_eq!(retries.get(), u64::from(MAX_RETRIES));
     // The use case does the same, and says that the database is busy.
     let refused = users_of(&database)
         .update(ann.id, rename("Anna"), Precondition::None)
@@ -200,8 +203,8 @@ pub(crate) async fn what_is_no_conflict_is_not_run_again(db: TestDatabase) {
         .create(new_user("Ann", "ann@example.com"))
         .await
         .unwrap();
-    let runs = AtomicU32::new(0);
-    let outcome = retry(|| async {
+    let (runs, retries) = (AtomicU32::new(0), Counter::default());
+    let outcome = retry(&retries, || async {
         runs.fetch_add(1, Ordering::Relaxed);
         UserRepository::new(db.database().writer())
             .insert(new_user("Ann", "ann@example.com"), Timestamp::now())
@@ -213,11 +216,11 @@ pub(crate) async fn what_is_no_conflict_is_not_run_again(db: TestDatabase) {
 
     let closed = Database::open(&DatabaseOptions { ..db.options() }).await.unwrap();
     closed.close().await.unwrap();
-    let outcome = retry(|| async {
+    let outcome = retry(&retries, || async {
         runs.fetch_add(1, Ordering::Relaxed);
         closed.begin().await
     });
     let refused = outcome.await.unwrap_err();
     assert!(matches!(refused, PersistenceError::Unavailable(_)), "{refused:?}");
-    assert_eq!(runs.load(Ordering::Relaxed), 1);
+    assert_eq!((runs.load(Ordering::Relaxed), retries.get()), (1, 0));
 }

@@ -141,7 +141,7 @@ fn secrets_are_in_no_form_of_a_refused_configuration() {
 }
 
 #[test]
-fn a_password_in_an_address_that_has_no_effect_yet_is_hidden() {
+fn a_password_in_the_address_of_a_collector_is_hidden() {
     let loaded = with("OTEL_EXPORTER_OTLP_ENDPOINT", "https://app:hunter2@traces").accepted();
     let shown = loaded.to_table() + &loaded.to_json().to_string() + &loaded.warnings.join(" ");
     assert!(shown.contains("@traces") && !shown.contains("hunter2"), "{shown}");

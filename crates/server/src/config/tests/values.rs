@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use secrecy::ExposeSecret;
+
 use super::{Scene, assert_contains, with};
 use crate::config::LogFormat;
 use crate::config::parse;
@@ -198,7 +200,6 @@ fn a_title_is_visible_text_on_one_line() {
 fn protection_that_does_not_exist_is_refused_and_never_silently_missing() {
     for (name, value, advice) in [
         ("DATABASE_REPLICA_URLS", "mysql://db2/app", "no read replicas yet"),
-        ("METRICS_ADDR", "0.0.0.0:9100", "no metrics listener yet"),
         ("CONSOLE", "on", "no web console yet; remove it or set `false`"),
     ] {
         let text = with(name, value).refused_text();
@@ -217,6 +218,8 @@ fn values_that_ask_for_nothing_are_accepted_without_a_word() {
         ("RATE_LIMIT_STORE", "memory"),
         ("CONSOLE", "off"),
         ("METRICS_ADDR", ""),
+        ("METRICS_ADDR", "off"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "none"),
         ("READ_COALESCING", "false"),
         ("CORS_ORIGINS", "[]"),
         ("DEBUG", ""),
@@ -260,4 +263,44 @@ fn a_value_cannot_drive_the_terminal_that_shows_it() {
     let table = with("DB_USER", "a\u{1b}[2Jb\nc").accepted().to_table();
     assert!(!table.contains('\u{1b}'), "{table}");
     assert_contains(&table, "a\\u{1b}[2Jb\\nc");
+}
+
+#[test]
+fn the_metrics_listener_has_a_host_and_a_port() {
+    for (text, host, port) in [
+        ("127.0.0.1:9100", "127.0.0.1", 9100),
+        (" 0.0.0.0:0 ", "0.0.0.0", 0),
+        ("localhost:9100", "localhost", 9100),
+        ("[::1]:9100", "::1", 9100),
+    ] {
+        let address = with("METRICS_ADDR", text).config().observability.metrics_address;
+        assert_eq!(address, Some((host.to_owned(), port)), "{text}");
+    }
+    assert_eq!(Scene::new().config().observability.metrics_address, None);
+    for text in [
+        "9100",
+        ":9100",
+        "127.0.0.1",
+        "127.0.0.1:",
+        "127.0.0.1:65536",
+        "::1:9100",
+        "http://127.0.0.1:9100",
+    ] {
+        assert_contains(&with("METRICS_ADDR", text).refused_text(), "`host:port` such as");
+    }
+}
+
+#[test]
+fn traces_go_to_an_address_that_speaks_http() {
+    for text in ["http://127.0.0.1:4318", "https://traces.example.com/otlp"] {
+        let endpoint = with("OTEL_EXPORTER_OTLP_ENDPOINT", text)
+            .config()
+            .observability
+            .otlp_endpoint;
+        assert_eq!(endpoint.unwrap().expose_secret(), text);
+    }
+    for text in ["127.0.0.1:4318", "grpc://127.0.0.1:4317", "http://"] {
+        let refused = with("OTEL_EXPORTER_OTLP_ENDPOINT", text).refused_text();
+        assert_contains(&refused, "an address such as `http://127.0.0.1:4318`");
+    }
 }

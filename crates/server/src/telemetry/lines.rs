@@ -1,0 +1,302 @@
+//! Log lines: one flat line per event, for people or for machines.
+//!
+//! An event is written with its own fields, then those of the spans around it, the innermost first. So whatever happens for
+//! a request is found by the id of the request, and a field stands on the line, not in an object inside it.
+
+use std::{
+    fmt::{self, Write as _},
+    io::{IsTerminal, Write as _, stderr},
+};
+
+use serde_json::Value;
+use tracing::{
+    Event, Level, Subscriber,
+    field::{Field, Visit},
+    span::{Attributes, Id, Record},
+};
+use tracing_subscriber::{
+    Layer,
+    fmt::{
+        format::Writer,
+        time::{FormatTime, SystemTime},
+    },
+    layer::Context,
+    registry::LookupSpan,
+};
+
+use crate::config::LogFormat;
+
+/// The most bytes of one value that a line shows. A batch of a thousand users is a statement of some 36 000.
+const MAX_VALUE_BYTES: usize = 1000;
+
+/// The field that holds what an event says.
+const MESSAGE: &str = "message";
+
+/// Fields that speak to the exporter of traces alone.
+const FOR_EXPORT: &str = "otel.";
+
+/// Writes events to standard error.
+pub(super) struct Lines {
+    format: LogFormat,
+    colours: bool,
+}
+
+/// Names and values in the order in which they were given, each name once.
+#[derive(Default)]
+struct Fields(Vec<(&'static str, Value)>);
+
+impl Lines {
+    pub(super) fn new(format: LogFormat) -> Self {
+        Self {
+            format,
+            colours: stderr().is_terminal(),
+        }
+    }
+
+    fn line(&self, event: &Event<'_>, fields: &Fields) -> Result<String, fmt::Error> {
+        let mut time = String::new();
+        SystemTime.format_time(&mut Writer::new(&mut time))?;
+        let metadata = event.metadata();
+        match self.format {
+            LogFormat::Json => json_line(&time, *metadata.level(), metadata.target(), fields),
+            LogFormat::Pretty => pretty_line(&time, *metadata.level(), self.colours, fields),
+        }
+    }
+}
+
+impl<S: Subscriber + for<'span> LookupSpan<'span>> Layer<S> for Lines {
+    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
+        if let Some(span) = context.span(id) {
+            let mut fields = Fields::default();
+            attributes.record(&mut fields);
+            span.extensions_mut().insert(fields);
+        }
+    }
+
+    fn on_record(&self, id: &Id, values: &Record<'_>, context: Context<'_, S>) {
+        if let Some(span) = context.span(id)
+            && let Some(fields) = span.extensions_mut().get_mut::<Fields>()
+        {
+            values.record(fields);
+        }
+    }
+
+    fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
+        if let Ok(line) = self.line(event, &Fields::of(event, &context)) {
+            // Nobody may be there to read it, and there is no other place to complain.
+            let _ = stderr().lock().write_all(line.as_bytes());
+        }
+    }
+}
+
+fn json_line(time: &str, level: Level, target: &str, fields: &Fields) -> Result<String, fmt::Error> {
+    let mut line = format!("{{\"timestamp\":\"{time}\",\"level\":\"{level}\"");
+    for (name, value) in &fields.0 {
+        write!(line, ",{}:{value}", Value::from(*name))?;
+    }
+    writeln!(line, ",\"target\":{}}}", Value::from(target))?;
+    Ok(line)
+}
+
+fn pretty_line(time: &str, level: Level, colours: bool, fields: &Fields) -> Result<String, fmt::Error> {
+    let (dim, colour, plain) = match (colours, level) {
+        (false, _) => ("", "", ""),
+        (true, Level::ERROR) => ("\x1b[2m", "\x1b[31m", "\x1b[0m"),
+        (true, Level::WARN) => ("\x1b[2m", "\x1b[33m", "\x1b[0m"),
+        (true, Level::INFO) => ("\x1b[2m", "\x1b[32m", "\x1b[0m"),
+        (true, _) => ("\x1b[2m", "\x1b[34m", "\x1b[0m"),
+    };
+    let mut line = format!("{dim}{time}{plain} {colour}{level:>5}{plain}");
+    if let Some((_, message)) = fields.0.iter().find(|(name, _)| *name == MESSAGE) {
+        let text = message.as_str().unwrap_or_default();
+        // A line stays a line, and the terminal as it is.
+        write!(line, " {}", text.replace(char::is_control, " "))?;
+    }
+    for (name, value) in fields.0.iter().filter(|(name, _)| *name != MESSAGE) {
+        match value.as_str() {
+            Some(word) if is_plain(word) => write!(line, " {dim}{name}={plain}{word}")?,
+            _ => write!(line, " {dim}{name}={plain}{value}")?,
+        }
+    }
+    line.push('\n');
+    Ok(line)
+}
+
+/// Whether a text can stand without quotes and be told from what follows.
+fn is_plain(text: &str) -> bool {
+    !text.is_empty()
+        && !text.contains(|character: char| character.is_whitespace() || character.is_control() || character == '"')
+}
+
+impl Fields {
+    /// Those of an event, then those of the spans around it.
+    fn of<S>(event: &Event<'_>, context: &Context<'_, S>) -> Self
+    where
+        S: Subscriber + for<'span> LookupSpan<'span>,
+    {
+        let mut fields = Self::default();
+        event.record(&mut fields);
+        for span in context.event_scope(event).into_iter().flatten() {
+            if let Some(of_span) = span.extensions().get::<Self>() {
+                fields.add_those_that_lack(of_span);
+            }
+        }
+        fields
+    }
+
+    fn set(&mut self, field: &Field, value: impl Into<Value>) {
+        let name = field.name();
+        if name.starts_with(FOR_EXPORT) {
+            return;
+        }
+        let value = value.into();
+        match self.0.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, known)) => *known = value,
+            None => self.0.push((name, value)),
+        }
+    }
+
+    fn set_text(&mut self, field: &Field, mut text: String) {
+        if text.len() > MAX_VALUE_BYTES {
+            text.truncate(text.floor_char_boundary(MAX_VALUE_BYTES));
+            text.push('…');
+        }
+        self.set(field, text);
+    }
+
+    fn add_those_that_lack(&mut self, others: &Self) {
+        for (name, value) in &others.0 {
+            if self.0.iter().all(|(known, _)| known != name) {
+                self.0.push((*name, value.clone()));
+            }
+        }
+    }
+}
+
+impl Visit for Fields {
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.set(field, value);
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.set(field, value);
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.set(field, value);
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.set(field, value);
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.set_text(field, value.to_owned());
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.set_text(field, format!("{value:?}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use tracing_subscriber::layer::SubscriberExt;
+
+    use super::*;
+
+    /// Keeps the lines that would be written.
+    struct Kept {
+        lines: Lines,
+        written: Arc<Mutex<Vec<String>>>,
+    }
+
+    impl<S: Subscriber + for<'span> LookupSpan<'span>> Layer<S> for Kept {
+        fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
+            self.lines.on_new_span(attributes, id, context);
+        }
+
+        fn on_record(&self, id: &Id, values: &Record<'_>, context: Context<'_, S>) {
+            self.lines.on_record(id, values, context);
+        }
+
+        fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
+            let fields = Fields::of(event, &context);
+            self.written
+                .lock()
+                .unwrap()
+                .push(self.lines.line(event, &fields).unwrap());
+        }
+    }
+
+    /// What is written of `events`, without the time.
+    fn written(format: LogFormat, events: impl FnOnce()) -> Vec<String> {
+        let lines = Lines { format, colours: false };
+        let written = Arc::<Mutex<Vec<String>>>::default();
+        let kept = Kept {
+            lines,
+            written: written.clone(),
+        };
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(kept), events);
+        let written = written.lock().unwrap();
+        let start = match format {
+            LogFormat::Json => "{\"timestamp\":\"2026-11-23T03:05:13.123456Z\",".len(),
+            LogFormat::Pretty => "2026-11-23T03:05:13.123456Z ".len(),
+        };
+        written.iter().map(|line| line[start..].to_owned()).collect()
+    }
+
+    fn a_request() {
+        let span = tracing::error_span!(
+            "request",
+            otel.kind = "server",
+            request_id = "a1",
+            trace_id = tracing::field::Empty
+        );
+        span.record("trace_id", tracing::field::display("b2"));
+        let _entered = span.enter();
+        let _inner = tracing::info_span!("database", request_id = "inner").entered();
+        tracing::info!(
+            status = 200,
+            duration_ms = 0.5,
+            good = true,
+            text = "two words\n",
+            "request"
+        );
+    }
+
+    #[test]
+    fn a_machine_reads_flat_objects_with_each_name_once() {
+        let line = written(LogFormat::Json, a_request).remove(0);
+        assert_eq!(
+            line,
+            "\"level\":\"INFO\",\"message\":\"request\",\"status\":200,\"duration_ms\":0.5,\"good\":true,\
+             \"text\":\"two words\\n\",\"request_id\":\"inner\",\"trace_id\":\"b2\",\
+             \"target\":\"async_starter::telemetry::lines::tests\"}\n"
+        );
+    }
+
+    #[test]
+    fn a_person_reads_names_and_values_on_one_line() {
+        let line = written(LogFormat::Pretty, a_request).remove(0);
+        assert_eq!(
+            line,
+            " INFO request status=200 duration_ms=0.5 good=true text=\"two words\\n\" request_id=inner trace_id=b2\n"
+        );
+    }
+
+    #[test]
+    fn a_long_value_is_cut() {
+        let events = || tracing::warn!(statement = "é".repeat(20_000), "slow");
+        let line = written(LogFormat::Json, events).remove(0);
+        assert!(line.len() < 1200 && line.contains("éé…\""), "{line}");
+    }
+
+    #[test]
+    fn a_message_cannot_pass_for_another_line() {
+        let line = written(LogFormat::Pretty, || tracing::warn!("one\ntwo\x1b[2J")).remove(0);
+        assert_eq!(line, " WARN one two [2J\n");
+    }
+}
