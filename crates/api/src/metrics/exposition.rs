@@ -1,4 +1,4 @@
-//! The two forms in which metrics are told: OpenMetrics, and the older text format of Prometheus.
+//! The two forms in which metrics are told: `OpenMetrics`, and the older text format of Prometheus.
 //!
 //! <https://github.com/prometheus/OpenMetrics/blob/v1.0.0/specification/OpenMetrics.md> and
 //! <https://prometheus.io/docs/instrumenting/exposition_formats/>

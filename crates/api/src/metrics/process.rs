@@ -48,7 +48,7 @@ impl Collector for Process {
     }
 }
 
-/// Linux only; see proc_pid_status(5).
+/// Linux only; see `proc_pid_status(5)`.
 fn resident_memory_bytes() -> Option<f64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
@@ -56,7 +56,7 @@ fn resident_memory_bytes() -> Option<f64> {
     Some(kibibytes * 1024.0)
 }
 
-/// Linux only; see proc_pid_fd(5).
+/// Linux only; see `proc_pid_fd(5)`.
 fn open_files() -> Option<f64> {
     let count = std::fs::read_dir("/proc/self/fd").ok()?.count();
     u32::try_from(count).ok().map(f64::from)

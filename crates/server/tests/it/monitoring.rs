@@ -101,7 +101,11 @@ fn acquired(metrics: &str) -> u64 {
 }
 
 pub(crate) async fn waits_of_requests_for_a_connection_are_measured_and_those_of_probes_are_not(db: TestDatabase) {
-    let server = Server::start(&[("DATABASE_URL", db.url()), ("LOG_LEVEL", "error")]).await;
+    let server = Server::start(&[
+        ("DATABASE_URL", db.url()),
+        ("LOG_LEVEL", "error,async_starter::startup=info"),
+    ])
+    .await;
     let before = acquired(&metrics_of(&server).await);
     for _ in 0..3 {
         assert_eq!(server.get("/api/v1/users/17").await.status, 404);
@@ -160,12 +164,8 @@ pub(crate) async fn a_log_for_machines_is_flat_and_tells_request_and_trace(db: T
     be_busy(&server).await;
     db.execute("DROP TABLE users").await;
     let parent = format!("00-{TRACE}-00f067aa0ba902b7-01");
-    let failed: Answer = server
-        .get_with(
-            "/api/v1/users/17",
-            &[("traceparent", &parent), ("x-request-id", "mine")],
-        )
-        .await;
+    let headers = [("traceparent", parent.as_str()), ("x-request-id", "mine")];
+    let failed = get_with(&server, "/api/v1/users/17", &headers).await;
     assert_eq!(failed.status, 500, "{failed:?}");
     let log = server.stop().await;
     let lines: Vec<Value> = log
