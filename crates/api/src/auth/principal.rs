@@ -33,6 +33,13 @@ impl Principal {
         }))
     }
 
+    /// A caller that proved nothing, for tests of what comes after the proof.
+    #[cfg(test)]
+    pub(crate) fn assumed(issuer: Option<&str>, subject: &str) -> Self {
+        let key = FingerprintKey::new(None);
+        Self::new(issuer.map(str::to_owned), subject.to_owned(), String::new(), &key)
+    }
+
     /// Who vouches for the caller.
     pub(crate) fn issuer(&self) -> Option<&str> {
         self.0.issuer.as_deref()

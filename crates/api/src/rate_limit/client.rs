@@ -241,8 +241,7 @@ mod tests {
     #[test]
     fn a_subject_is_a_client_of_its_own_with_each_issuer() {
         let key = |issuer: Option<&str>, subject: &str| {
-            let principal = Principal::new(issuer.map(str::to_owned), subject.to_owned(), Vec::new());
-            ClientKey::of_principal(&principal).to_string()
+            ClientKey::of_principal(&Principal::assumed(issuer, subject)).to_string()
         };
         let keys = [
             key(None, "ann"),

@@ -208,7 +208,12 @@ mod tests {
     use super::*;
 
     fn store(url: &str) -> RedisStore {
-        RedisStore::new(&SecretString::from(url), Handle::current(), Arc::default()).unwrap()
+        RedisStore::new(
+            &SecretString::from(url),
+            Handle::current(),
+            RateLimitCounters::default(),
+        )
+        .unwrap()
     }
 
     async fn is_let_through(store: &RedisStore) -> bool {
@@ -275,7 +280,14 @@ mod tests {
     #[tokio::test]
     async fn an_address_that_is_none_is_refused() {
         for url in ["", "http://127.0.0.1", "redis://127.0.0.1/name"] {
-            assert!(RedisStore::new(&SecretString::from(url), Handle::current(), Arc::default()).is_err());
+            assert!(
+                RedisStore::new(
+                    &SecretString::from(url),
+                    Handle::current(),
+                    RateLimitCounters::default()
+                )
+                .is_err()
+            );
         }
     }
 }

@@ -5,9 +5,7 @@ use persistence::test_db::{TestDatabase, TestEngine};
 use serde_json::json;
 use url::Url;
 
-use crate::{
-    support::{Server, run},
-};
+use crate::support::{Server, run};
 
 const PASSWORD: &str = "correct-horse-battery-staple";
 

@@ -6,7 +6,7 @@ use persistence::test_db::TestDatabase;
 use serde_json::{Value, json};
 use yaml_rust2::{Yaml, YamlLoader};
 
-use crate::support::{Answer, Server, eventually};
+use crate::support::{Server, eventually};
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 
@@ -165,7 +165,7 @@ pub(crate) async fn a_log_for_machines_is_flat_and_tells_request_and_trace(db: T
     db.execute("DROP TABLE users").await;
     let parent = format!("00-{TRACE}-00f067aa0ba902b7-01");
     let headers = [("traceparent", parent.as_str()), ("x-request-id", "mine")];
-    let failed = get_with(&server, "/api/v1/users/17", &headers).await;
+    let failed = server.get_with("/api/v1/users/17", &headers).await;
     assert_eq!(failed.status, 500, "{failed:?}");
     let log = server.stop().await;
     let lines: Vec<Value> = log

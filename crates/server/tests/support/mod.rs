@@ -190,7 +190,8 @@ impl Server {
 
     /// Asks with a bearer token.
     pub(crate) async fn get_as(&self, token: &str, path: &str) -> Answer {
-        self.get_with(path, &[("authorization", &format!("Bearer {token}"))]).await
+        self.get_with(path, &[("authorization", &format!("Bearer {token}"))])
+            .await
     }
 
     /// Sends a request and answers nothing if there is no server to answer it.
