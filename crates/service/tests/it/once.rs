@@ -29,11 +29,8 @@ fn id_and_name(user: User) -> Vec<u8> {
 }
 
 fn ids(users: Vec<User>) -> Vec<u8> {
-    users
-        .iter()
-        .map(|user| format!("{} ", user.id))
-        .collect::<String>()
-        .into_bytes()
+    let ids: Vec<_> = users.iter().map(|user| user.id.to_string()).collect();
+    ids.join(" ").into_bytes()
 }
 
 /// A long answer, as a large batch has.
