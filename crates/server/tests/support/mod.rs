@@ -86,14 +86,6 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    async fn read(response: reqwest::Response) -> reqwest::Result<Self> {
-        Ok(Self {
-            status: response.status().as_u16(),
-            headers: response.headers().clone(),
-            body: serde_json::from_slice(&response.bytes().await?).unwrap_or_default(),
-        })
-    }
-
     pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
@@ -175,13 +167,6 @@ impl Server {
         self.try_send(method, path, body).await.unwrap()
     }
 
-    /// Gets `path` with a bearer token.
-    pub(crate) async fn get_with(&self, token: &str, path: &str) -> Answer {
-        let request = self.client.get(format!("http://{}{path}", self.address));
-        let response = request.bearer_auth(token).send().await.unwrap();
-        Answer::read(response).await.unwrap()
-    }
-
     /// Sends a request and answers nothing if there is no server to answer it.
     pub(crate) fn try_send(
         &self,
@@ -194,7 +179,14 @@ impl Server {
         if let Some(body) = body {
             request = request.json(&body);
         }
-        async move { Answer::read(request.send().await?).await }
+        async move {
+            let response = request.send().await?;
+            Ok(Answer {
+                status: response.status().as_u16(),
+                headers: response.headers().clone(),
+                body: serde_json::from_slice(&response.bytes().await?).unwrap_or_default(),
+            })
+        }
     }
 
     /// Sends the process a signal, such as `TERM`.
