@@ -60,7 +60,7 @@ pub(crate) enum Command {
         #[arg(long, conflicts_with = "json")]
         reference: bool,
     },
-    /// Print a token to try the API with, signed with SECRET_KEY; refused in production
+    /// Print a token to try the API with, signed with `SECRET_KEY`; refused in production
     Token(TokenArguments),
     /// Ask the running server whether it is ready; exit code 0 if so, 1 if not
     Healthcheck,

@@ -82,6 +82,7 @@ impl Verifier {
     }
 
     fn claims(&self, token: &Token<'_>, key: &TokenKey) -> Result<Claims, Refusal> {
+        // The library compares them too. It is the check that everything else rests on.
         if token.algorithm != key.algorithm {
             return Err(Refusal::Algorithm);
         }

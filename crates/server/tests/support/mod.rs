@@ -206,7 +206,14 @@ impl Server {
         if let Some(body) = body {
             request = request.json(&body);
         }
-        async move { Answer::read(request.send().await?).await }
+        async move {
+            let response = request.send().await?;
+            Ok(Answer {
+                status: response.status().as_u16(),
+                headers: response.headers().clone(),
+                body: serde_json::from_slice(&response.bytes().await?).unwrap_or_default(),
+            })
+        }
     }
 
     /// Sends the process a signal, such as `TERM`.
