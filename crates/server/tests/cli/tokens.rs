@@ -44,21 +44,12 @@ async fn a_printed_token_opens_the_api_and_stays_out_of_the_log() {
     );
     let subject = "ann.of.the.personal.name";
     let good = token(&["--subject", subject], &settings).await;
-<<<<<<< HEAD
-    assert_eq!(server.get_as(&good, USERS).await.status, 200);
-    let without_scope = token(&["--scope", "users:write", "--subject", subject], &settings).await;
-    assert_eq!(server.get_as(&without_scope, USERS).await.status, 403);
-    // Signed alike, and for somebody else.
-    let foreign = token(&[], &[SECRET_KEY, JWT]).await;
-    assert_eq!(server.get_as(&foreign, USERS).await.status, 401);
-=======
     assert_eq!(status(&server, &good).await, 200);
     let without_scope = token(&["--scope", "users:write", "--subject", subject], &settings).await;
     assert_eq!(status(&server, &without_scope).await, 403);
     // Signed alike, and for somebody else.
     let foreign = token(&[], &[SECRET_KEY, JWT]).await;
     assert_eq!(status(&server, &foreign).await, 401);
->>>>>>> auth
     let log = server.stop().await;
     let is_fingerprint = |text: &str| text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     let callers: Vec<_> = log
@@ -87,11 +78,7 @@ async fn a_printed_token_says_who_what_and_how_long() {
     )
     .await;
     let server = Server::start(&settings).await;
-<<<<<<< HEAD
-    assert_eq!(server.get_as(&token, USERS).await.status, 200);
-=======
     assert_eq!(status(&server, &token).await, 200);
->>>>>>> auth
     for (flags, advice) in [
         (["--expires-in", "soon"], "seconds from 1 to 2592000"),
         (["--expires-in", "0"], "seconds from 1 to 2592000"),
@@ -170,29 +157,17 @@ async fn a_file_of_keys_that_goes_bad_is_reported_once() {
     assert_eq!(reports("read the keys for tokens"), 1, "{}", server.log());
     std::fs::write(&file, "{}").unwrap();
     eventually("the bad file is noticed", async || {
-<<<<<<< HEAD
-        assert_eq!(server.get_as(&token, USERS).await.status, 401);
-=======
         assert_eq!(status(&server, &token).await, 401);
->>>>>>> auth
         reports("cannot be read again") > 0
     })
     .await;
     for _ in 0..5 {
-<<<<<<< HEAD
-        assert_eq!(server.get_as(&token, USERS).await.status, 401);
-=======
         assert_eq!(status(&server, &token).await, 401);
->>>>>>> auth
     }
     assert_eq!(reports("cannot be read again"), 1, "{}", server.log());
     std::fs::write(&file, format!("{PUBLIC_KEYS}\n")).unwrap();
     eventually("the good file is noticed", async || {
-<<<<<<< HEAD
-        assert_eq!(server.get_as(&token, USERS).await.status, 401);
-=======
         assert_eq!(status(&server, &token).await, 401);
->>>>>>> auth
         reports("read the keys for tokens") > 1
     })
     .await;
