@@ -156,6 +156,11 @@ impl Exchange {
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        io,
+        sync::{Arc, Mutex},
+    };
+
     use actix_web::{
         App, HttpResponse,
         dev::Service,
@@ -210,21 +215,66 @@ mod tests {
             headers.contains_key(X_PROCESS_TIME) && !problem.to_string().contains("secret"),
             "{problem}"
         );
-        (status, problem["code"].clone())
+        (status, problem)
+    }
+
+    async fn status_and_code_of(path: &str) -> (StatusCode, Value) {
+        let (status, mut problem) = answer_of(path).await;
+        (status, problem["code"].take())
     }
 
     #[actix_web::test]
     async fn a_panic_is_a_defect_that_tells_nothing() {
         assert_eq!(
-            answer_of("/panics").await,
+            status_and_code_of("/panics").await,
             (StatusCode::INTERNAL_SERVER_ERROR, "internal".into())
         );
+    }
+
+    /// A place for the log of one thread.
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[actix_web::test]
+    async fn a_panic_is_logged_under_the_id_that_the_client_was_told() {
+        let log = Log::default();
+        let writer = log.clone();
+        let subscriber = tracing_subscriber::fmt().json().with_writer(move || writer.clone());
+        // While there is but one, `tracing` asks only the thread that comes first to an event whether anybody wants it, which
+        // may be the thread of another test; and remembers the answer.
+        let _second = tracing::Dispatch::new(tracing::subscriber::NoSubscriber::new());
+        let logging = tracing::subscriber::set_default(subscriber.finish());
+        let (_, problem) = answer_of("/panics").await;
+        drop(logging);
+        let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+        let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let failure = lines
+            .iter()
+            .find(|line| line["level"] == "ERROR")
+            .unwrap_or_else(|| panic!("{log}"));
+        let fields = &failure["fields"];
+        assert_eq!(
+            (&fields["request_id"], &fields["code"]),
+            (&problem["request_id"], &problem["code"]),
+            "{log}"
+        );
+        assert!(fields["cause"].as_str().unwrap().contains("panicked"), "{log}");
     }
 
     #[actix_web::test]
     async fn an_error_that_is_not_ours_is_a_defect_that_tells_nothing() {
         assert_eq!(
-            answer_of("/fails").await,
+            status_and_code_of("/fails").await,
             (StatusCode::INTERNAL_SERVER_ERROR, "internal".into())
         );
     }
@@ -232,7 +282,7 @@ mod tests {
     #[actix_web::test]
     async fn a_handler_that_hangs_is_given_up() {
         assert_eq!(
-            answer_of("/hangs").await,
+            status_and_code_of("/hangs").await,
             (StatusCode::GATEWAY_TIMEOUT, "deadline_exceeded".into())
         );
     }

@@ -44,6 +44,7 @@ fn main() -> ExitCode {
         transactions::a_deadlock_is_a_conflict_that_may_be_retried,
         transactions::a_full_pool_is_reported_as_unavailable_in_time,
         transactions::a_statement_that_runs_too_long_is_ended,
+        transactions::every_session_is_told_how_long_a_statement_may_take,
         transactions::a_user_that_never_logged_in_before_is_let_in,
         transactions::pool_status_counts_what_is_in_use,
         transactions::a_question_for_health_does_not_queue_behind_a_full_pool,

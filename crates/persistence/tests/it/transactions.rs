@@ -163,6 +163,39 @@ pub(crate) async fn a_statement_that_runs_too_long_is_ended(db: TestDatabase) {
     holder.rollback().await.unwrap();
 }
 
+/// Also where the server's own clock must do it, because the program that asked is gone.
+pub(crate) async fn every_session_is_told_how_long_a_statement_may_take(db: TestDatabase) {
+    let (limits, limited, unlimited) = match db.engine() {
+        // It runs within this process and has no sessions.
+        TestEngine::Sqlite => return,
+        TestEngine::MySql => (
+            "SELECT CONCAT(@@SESSION.max_execution_time, ' ', @@SESSION.innodb_lock_wait_timeout)",
+            "2500 2",
+            "0 50",
+        ),
+        TestEngine::MariaDb => (
+            "SELECT CONCAT(@@SESSION.max_statement_time, ' ', @@SESSION.innodb_lock_wait_timeout)",
+            "2.500000 2",
+            "0.000000 50",
+        ),
+        TestEngine::Postgres => ("SELECT current_setting('statement_timeout')", "2500ms", "0"),
+    };
+    for (statement_timeout, expected) in [(Some(Duration::from_millis(2500)), limited), (None, unlimited)] {
+        let options = DatabaseOptions {
+            statement_timeout,
+            ..db.options()
+        };
+        let database = Database::open(&options).await.unwrap();
+        // Two at once are two sessions.
+        let (first, second) = (database.begin().await.unwrap(), database.begin().await.unwrap());
+        for session in [first, second] {
+            assert_eq!(db.query(&session, limits).await, [[expected]]);
+            session.rollback().await.unwrap();
+        }
+        database.close().await.unwrap();
+    }
+}
+
 /// MySQL lets such a user in over TLS or with RSA only; once it knows the password it is less strict, and MariaDB always is.
 pub(crate) async fn a_user_that_never_logged_in_before_is_let_in(db: TestDatabase) {
     if db.engine() != TestEngine::MySql {

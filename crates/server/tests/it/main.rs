@@ -11,6 +11,7 @@ use std::process::ExitCode;
 
 use persistence::{on_every_empty_engine, on_every_engine, test_db};
 
+mod limits;
 mod logging;
 mod migrating;
 mod monitoring;
@@ -18,6 +19,7 @@ mod outage;
 mod proxy;
 mod rate_limit;
 mod retrying;
+mod rolling;
 mod seeding;
 mod shutdown;
 mod starting;
@@ -30,6 +32,9 @@ fn main() -> ExitCode {
         shutdown::a_second_signal_ends_at_once,
         shutdown::while_draining_requests_are_served_and_readiness_is_refused,
         shutdown::a_request_that_outlasts_the_patience_is_cut_off,
+        rolling::a_rolling_restart_fails_no_request_and_loses_no_user,
+        limits::a_client_that_drips_its_head_is_cut_off,
+        limits::a_request_that_finds_no_free_connection_is_told_before_its_deadline,
         outage::a_database_that_goes_away_and_comes_back_is_survived,
         outage::a_database_that_falls_silent_is_survived,
         outage::a_server_that_starts_before_its_database_becomes_ready,

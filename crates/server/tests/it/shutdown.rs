@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 
 use crate::support::{Answer, Server, eventually};
 
-async fn ann(db: &TestDatabase) -> User {
+pub(crate) async fn ann(db: &TestDatabase) -> User {
     let new = NewUser {
         name: domain::UserName::parse("Ann").unwrap(),
         email: domain::Email::parse("ann@example.com").unwrap(),
@@ -22,13 +22,13 @@ async fn ann(db: &TestDatabase) -> User {
 }
 
 /// A request that waits for a row which `holder` holds.
-struct Waiting {
-    holder: Transaction,
-    request: JoinHandle<reqwest::Result<Answer>>,
+pub(crate) struct Waiting {
+    pub(crate) holder: Transaction,
+    pub(crate) request: JoinHandle<reqwest::Result<Answer>>,
 }
 
 impl Waiting {
-    async fn start(db: &TestDatabase, server: &Server, user: &User) -> Self {
+    pub(crate) async fn start(db: &TestDatabase, server: &Server, user: &User) -> Self {
         // The connection is there when the request needs it.
         assert_eq!(server.get("/health/live").await.status, 200);
         let holder = db.database().begin().await.unwrap();
