@@ -68,7 +68,7 @@ impl SentTag {
     /// The state that the tag stands for: none when it is weak, since weak tags never match strongly (RFC 9110 section
     /// 8.8.3.2), or not one of ours.
     pub(crate) fn revision(&self) -> Option<Revision> {
-        let number = |text| i64::from_str_radix(text, 16).ok();
+        let number = |text| u64::from_str_radix(text, 16).ok().map(u64::cast_signed);
         let (id, rest) = self.opaque_tag.trim_matches('"').split_once('-')?;
         let (created_at, version) = rest.rsplit_once('-')?;
         let revision = Revision {

@@ -86,6 +86,9 @@ mod tests {
             .with_simple_exporter(exporter.clone())
             .build();
         let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("test"));
+        // While there is but one subscriber, `tracing` asks only the thread that comes first to a span whether anybody wants it,
+        // which may be the thread of another test; and remembers the answer.
+        let _second = tracing::Dispatch::new(tracing::subscriber::NoSubscriber::new());
         // The database works on this thread as well, so one default is enough.
         let subscriber = tracing::subscriber::set_default(tracing_subscriber::registry().with(layer));
         let mut request = TestRequest::get().uri(path);

@@ -264,7 +264,7 @@ mod tests {
             .unwrap_or_else(|| panic!("{log}"));
         let fields = &failure["fields"];
         assert_eq!(
-            (&fields["request_id"], &fields["code"]),
+            (&failure["span"]["request_id"], &fields["code"]),
             (&problem["request_id"], &problem["code"]),
             "{log}"
         );

@@ -132,8 +132,9 @@ pub(crate) async fn the_script_makes_the_same_schema_as_the_migrations(db: TestD
     }
     Migrations::new(db.database()).up(None).await.unwrap();
     let (migrated, steps) = (schema(&db).await, steps(&db).await);
-    db.execute("DROP TABLE users").await;
-    db.execute("DROP TABLE seaql_migrations").await;
+    for table in ["users", "idempotency_keys", "seaql_migrations"] {
+        db.execute(&format!("DROP TABLE {table}")).await;
+    }
     db.execute(&mysql_script()).await;
     assert_eq!(schema(&db).await, migrated);
     assert_eq!(self::steps(&db).await, steps);

@@ -162,6 +162,8 @@ pub(crate) async fn a_log_for_machines_is_flat_and_tells_request_and_trace(db: T
     ];
     let server = Server::start(&settings).await;
     be_busy(&server).await;
+    let found = server.get_with("/api/v1/users/17", &[("x-request-id", "before")]).await;
+    assert_eq!(found.status, 404, "{found:?}");
     db.execute("DROP TABLE users").await;
     let parent = format!("00-{TRACE}-00f067aa0ba902b7-01");
     let headers = [("traceparent", parent.as_str()), ("x-request-id", "mine")];
@@ -204,8 +206,9 @@ pub(crate) async fn a_log_for_machines_is_flat_and_tells_request_and_trace(db: T
     let cause = told("request failed")[0]["cause"].as_str().unwrap();
     assert!(cause.contains("users"), "{cause}");
     // What the database is told belongs to the request, whichever thread tells it.
-    let statements = of_ours.iter().filter(|line| line["target"] == "sqlx::query");
-    assert!(statements.count() > 0, "{of_ours:?}");
+    let before = lines.iter().filter(|line| line["request_id"] == "before");
+    let statements = before.filter(|line| line["target"] == "sqlx::query");
+    assert!(statements.count() > 0, "{lines:?}");
     let routes: Vec<_> = lines
         .iter()
         .filter(|line| line["message"] == "request")

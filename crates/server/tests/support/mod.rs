@@ -188,12 +188,6 @@ impl Server {
         Answer::read(request.send().await.unwrap()).await.unwrap()
     }
 
-    /// Asks with a bearer token.
-    pub(crate) async fn get_as(&self, token: &str, path: &str) -> Answer {
-        self.get_with(path, &[("authorization", &format!("Bearer {token}"))])
-            .await
-    }
-
     /// Sends a request and answers nothing if there is no server to answer it.
     pub(crate) fn try_send(
         &self,
