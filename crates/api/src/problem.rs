@@ -18,7 +18,7 @@ use service::UserError;
 use utoipa::ToSchema;
 
 pub use code::Code;
-pub(crate) use explanation::{Explanation, Retry};
+pub(crate) use explanation::Explanation;
 pub use fault::{Fault, FaultCode};
 
 /// The media type of problem details.
