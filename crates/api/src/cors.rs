@@ -165,7 +165,11 @@ mod tests {
             "null",
             "",
         ] {
-            assert_eq!(headers_for(&these(), Some(foreign)), [vary.clone()], "{foreign}");
+            assert_eq!(
+                headers_for(&these(), Some(foreign)),
+                std::slice::from_ref(&vary),
+                "{foreign}"
+            );
         }
         assert_eq!(headers_for(&these(), None), [vary]);
     }

@@ -19,8 +19,6 @@ use utoipa::ToSchema;
 
 pub use code::Code;
 pub(crate) use explanation::Explanation;
-#[cfg(test)]
-pub(crate) use explanation::Retry;
 pub use fault::{Fault, FaultCode};
 
 /// The media type of problem details.

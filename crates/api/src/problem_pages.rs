@@ -142,37 +142,3 @@ fn document(title: &str, main: &str) -> String {
          <body>\n<main>\n<h1>{title}</h1>\n{main}\n</main>\n</body>\n</html>\n"
     )
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_kind_of_problem_is_explained_in_plain_sentences() {
-        for code in Code::ALL {
-            let Explanation { meaning, remedy, retry } = code.explanation();
-            for text in [meaning, remedy, retry.sentence()] {
-                assert!(text.len() > 20 && text.ends_with('.'), "{code:?}: {text}");
-                assert!(
-                    !text.contains(['<', '>', '&', '"']) && !text.contains("  "),
-                    "{code:?}: {text}"
-                );
-            }
-            assert!(!code.title().contains(['<', '>', '&', '"']));
-        }
-    }
-
-    #[test]
-    fn only_what_passes_by_itself_may_be_sent_again_unchanged() {
-        use crate::problem::Retry;
-        for code in Code::ALL {
-            let expected = match code.status().as_u16() {
-                408 | 429 | 503 => Retry::Later,
-                504 => Retry::WithCare,
-                _ if code == Code::IdempotencyInProgress => Retry::Later,
-                _ => Retry::Never,
-            };
-            assert_eq!(code.explanation().retry, expected, "{code:?}");
-        }
-    }
-}

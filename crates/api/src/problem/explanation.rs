@@ -42,6 +42,7 @@ impl Retry {
 
 impl Code {
     /// What the code means, and what a caller can do.
+    #[expect(clippy::too_many_lines, reason = "it is text, and the place for it")]
     pub(crate) const fn explanation(self) -> Explanation {
         use Retry::{Later, Never, WithCare};
         let (meaning, remedy, retry) = match self {
@@ -164,5 +165,38 @@ impl Code {
             ),
         };
         Explanation { meaning, remedy, retry }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_of_problem_is_explained_in_plain_sentences() {
+        for code in Code::ALL {
+            let Explanation { meaning, remedy, retry } = code.explanation();
+            for text in [meaning, remedy, retry.sentence()] {
+                assert!(text.len() > 20 && text.ends_with('.'), "{code:?}: {text}");
+                assert!(
+                    !text.contains(['<', '>', '&', '"']) && !text.contains("  "),
+                    "{code:?}: {text}"
+                );
+            }
+            assert!(!code.title().contains(['<', '>', '&', '"']));
+        }
+    }
+
+    #[test]
+    fn only_what_passes_by_itself_may_be_sent_again_unchanged() {
+        for code in Code::ALL {
+            let expected = match code.status().as_u16() {
+                408 | 429 | 503 => Retry::Later,
+                504 => Retry::WithCare,
+                _ if code == Code::IdempotencyInProgress => Retry::Later,
+                _ => Retry::Never,
+            };
+            assert_eq!(code.explanation().retry, expected, "{code:?}");
+        }
     }
 }

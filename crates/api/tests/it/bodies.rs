@@ -189,7 +189,7 @@ pub(crate) async fn a_slow_body_is_waited_for_while_it_keeps_coming(db: TestData
 /// Each piece comes in time, and the body never ends.
 pub(crate) async fn a_body_that_drips_for_ever_is_given_up_at_the_deadline(db: TestDatabase) {
     let app = TestApp::start_with(&db, |options| {
-        options.client_timeout = Duration::from_secs(60);
+        options.client_timeout = Duration::from_mins(1);
         options.request_timeout = Duration::from_millis(500);
     });
     let mut wire = Wire::open(&app).await;

@@ -19,8 +19,8 @@ use crate::{
 fn start(db: &TestDatabase, places: usize) -> TestApp {
     TestApp::start_with(db, |options| {
         options.max_in_flight = places;
-        options.client_timeout = Duration::from_secs(60);
-        options.request_timeout = Duration::from_secs(60);
+        options.client_timeout = Duration::from_mins(1);
+        options.request_timeout = Duration::from_mins(1);
     })
 }
 
@@ -125,7 +125,7 @@ pub(crate) async fn of_a_burst_exactly_as_many_as_there_are_places_are_let_in(db
 
 /// A place is given back however the request ended.
 pub(crate) async fn requests_that_end_badly_give_their_places_back(db: TestDatabase) {
-    let (soon, late) = (Duration::from_millis(200), Duration::from_secs(60));
+    let (soon, late) = (Duration::from_millis(200), Duration::from_mins(1));
     for (client_timeout, request_timeout, status, code) in [
         (soon, late, 408, "request_timeout"),
         (late, soon, 504, "deadline_exceeded"),

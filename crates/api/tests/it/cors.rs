@@ -57,7 +57,7 @@ fn may_be_read(answer: &Answer, origin: &str) {
 
 #[track_caller]
 fn says_nothing_of_cors(answer: &Answer) {
-    let names = answer.headers.keys().map(|name| name.as_str());
+    let names = answer.headers.keys().map(reqwest::header::HeaderName::as_str);
     let cors: Vec<_> = names.filter(|name| name.starts_with("access-control")).collect();
     assert!(cors.is_empty(), "{answer}");
 }

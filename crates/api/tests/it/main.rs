@@ -36,6 +36,7 @@ mod users;
 mod walking;
 mod wire;
 
+#[expect(clippy::too_many_lines, reason = "it is a list")]
 fn main() -> ExitCode {
     let mut cases = on_every_engine![
         users::every_operation_of_the_document_succeeds,

@@ -117,7 +117,9 @@ pub(crate) async fn a_rolling_restart_fails_no_request_and_loses_no_user(db: Tes
     ];
     let balancer = Balancer::default();
     let mut instances = [Server::start(&settings).await, Server::start(&settings).await];
-    instances.iter().for_each(|server| balancer.add(server));
+    for server in &instances {
+        balancer.add(server);
+    }
     let watch = tokio::spawn(balancer.clone().watch());
     for server in &instances {
         eventually("both are ready", || async { balancer.is_ready(server.address()) }).await;
