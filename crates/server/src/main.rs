@@ -6,6 +6,7 @@
 mod cli;
 mod commands;
 mod config;
+mod metrics_listener;
 mod startup;
 mod sweeper;
 mod telemetry;

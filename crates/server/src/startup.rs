@@ -1,7 +1,5 @@
 //! The composition root: the layers are put together here, started in order, and stopped in reverse.
 
-mod metrics_listener;
-
 use std::{io::Write, net::SocketAddr, time::Duration};
 
 use actix_web::{HttpServer, http::KeepAlive};
@@ -12,9 +10,9 @@ use secrecy::ExposeSecret;
 use service::{DatabaseRuntime, HealthService, UserService};
 use tokio::{runtime::Handle, time::timeout};
 
-use self::metrics_listener::MetricsListener;
 use crate::{
     config::{self, AuthMode, Config, Environment},
+    metrics_listener::MetricsListener,
     sweeper::Sweeper,
     telemetry::Telemetry,
 };

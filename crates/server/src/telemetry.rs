@@ -28,6 +28,10 @@ impl Telemetry {
     ///
     /// # Errors
     /// When traces cannot be exported to the configured address.
+    #[cfg_attr(
+        not(feature = "otel"),
+        expect(clippy::unnecessary_wraps, reason = "only an export can fail to start")
+    )]
     pub(crate) fn start(config: &Config) -> anyhow::Result<Self> {
         let telemetry = Self {
             acquire_times: acquire::acquire_times(),

@@ -13,7 +13,7 @@ use crate::config::Observability;
 const STOP_PATIENCE: Duration = Duration::from_secs(2);
 
 /// A listener that runs until it is stopped: longer than the main one, so that the end can be watched as well.
-pub(super) struct MetricsListener {
+pub(crate) struct MetricsListener {
     server: ServerHandle,
     task: JoinHandle<io::Result<()>>,
 }
@@ -23,7 +23,7 @@ impl MetricsListener {
     ///
     /// # Errors
     /// When the address cannot be had.
-    pub(super) fn start(config: &Observability, state: &AppState) -> anyhow::Result<Option<Self>> {
+    pub(crate) fn start(config: &Observability, state: &AppState) -> anyhow::Result<Option<Self>> {
         let Some((host, port)) = &config.metrics_address else {
             return Ok(None);
         };
@@ -45,7 +45,7 @@ impl MetricsListener {
     }
 
     /// Stops listening and waits for the end, a little.
-    pub(super) async fn stop(mut self) {
+    pub(crate) async fn stop(mut self) {
         let end = async {
             self.server.stop(true).await;
             (&mut self.task).await
