@@ -12,8 +12,8 @@ use crate::{
 const NOBODY: &str = "/api/v1/users/999999";
 
 async fn rename(app: &TestApp, path: &str, name: &str, if_match: &str) -> Answer {
-    let patch = Request::new("PATCH", path).json(&json!({"name": name}));
-    app.send(patch.header("if-match", if_match)).await
+    let request = Request::new("PATCH", path).json(&json!({"name": name}));
+    app.send(request.header("if-match", if_match)).await
 }
 
 async fn delete(app: &TestApp, path: &str, if_match: &str) -> Answer {
@@ -136,34 +136,34 @@ pub(crate) async fn preconditions_are_asked_for_in_their_place(db: TestDatabase)
     let app = TestApp::start_with(&db, |options| options.require_if_match = true);
     let path = path_of(&app.create("Ann", "ann@example.com").await);
     app.create("Bob", "bob@example.com").await;
-    let patch = |path: &str, body: &str| Request::new("PATCH", path).body("application/json", body);
+    let change = |path: &str, body: &str| Request::new("PATCH", path).body("application/json", body);
     let rename = r#"{"name": "Anna"}"#;
     let take = r#"{"email": "bob@example.com"}"#;
     // 415, 400, 422, 428, 404, 412, 409.
     let plain = Request::new("PATCH", &path).body("text/plain", rename);
     app.send(plain).await.problem(415, "unsupported_media_type");
-    app.send(patch(&path, "{")).await.problem(400, "malformed_request");
-    app.send(patch(&path, "{}")).await.problem(400, "no_fields_to_update");
-    app.send(patch(&path, r#"{"name": ""}"#))
+    app.send(change(&path, "{")).await.problem(400, "malformed_request");
+    app.send(change(&path, "{}")).await.problem(400, "no_fields_to_update");
+    app.send(change(&path, r#"{"name": ""}"#))
         .await
         .problem(422, "validation_failed");
-    app.send(patch(&path, rename))
+    app.send(change(&path, rename))
         .await
         .problem(428, "precondition_required");
-    app.send(patch(NOBODY, rename))
+    app.send(change(NOBODY, rename))
         .await
         .problem(428, "precondition_required");
     app.delete(&path).await.problem(428, "precondition_required");
-    app.send(patch(NOBODY, rename).header("if-match", "\"x\""))
+    app.send(change(NOBODY, rename).header("if-match", "\"x\""))
         .await
         .problem(404, "not_found");
-    app.send(patch(&path, take).header("if-match", "\"x\""))
+    app.send(change(&path, take).header("if-match", "\"x\""))
         .await
         .problem(412, "precondition_failed");
-    app.send(patch(&path, take).header("if-match", "*"))
+    app.send(change(&path, take).header("if-match", "*"))
         .await
         .problem(409, "email_taken");
-    app.send(patch(&path, rename).header("if-match", "*")).await;
+    app.send(change(&path, rename).header("if-match", "*")).await;
     assert_eq!(app.get(&path).await.json()["name"], "Anna");
     assert_eq!(delete(&app, &path, "*").await.status, 204);
 }

@@ -24,7 +24,10 @@ async fn token(flags: &[&str], settings: &[(&str, &str)]) -> String {
 /// The status of the list for whoever brings this token.
 async fn status(server: &Server, token: &str) -> u16 {
     let authorization = format!("Bearer {token}");
-    server.get_with(USERS, &[("authorization", &authorization)]).await.status
+    server
+        .get_with(USERS, &[("authorization", &authorization)])
+        .await
+        .status
 }
 
 #[tokio::test]
