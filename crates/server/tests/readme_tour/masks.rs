@@ -3,22 +3,31 @@
 //! A value is recognised by what stands before and after it, and becomes its kind, a number and its length: the first time
 //! on the page is `<time 1, 27 characters>`, and so is every later occurrence of the same time. So a user who was changed
 //! must keep `created_at` and get another `updated_at`, and the request id of a problem must be that of the header.
+//! The date of an answer and the time that it took have no number, for two answers may have the same by chance.
 //! Nothing else is hidden: ids, totals, messages and the order of members are compared as they are.
 //!
 //! Besides, the lines of an HTTP head are sorted, for they come in no particular order, and white space around a line is
 //! dropped, with which `uniq -c` aligns differently from system to system.
 
 /// What stands before a value, what stands after it, and its kind.
-const VALUES: [(&str, char, &str); 8] = [
+const VALUES: [(&str, char, &str); 9] = [
     ("\"created_at\":\"", '"', "time"),
     ("\"updated_at\":\"", '"', "time"),
     ("\"timestamp\":\"", '"', "time"),
     ("\"request_id\":\"", '"', "request id"),
     ("\"next_cursor\":\"", '"', "cursor"),
+    // Three hexadecimal numbers: `etag: "7-660edcdc45f49-1"`.
+    ("\netag: \"", '"', "entity tag"),
     ("\nx-request-id: ", '\n', "request id"),
     ("\nx-process-time: ", '\n', "process time"),
     ("\ndate: ", '\n', "date"),
 ];
+
+/// Kinds of values of which two may be equal by chance.
+const EQUAL_BY_CHANCE: [&str; 2] = ["process time", "date"];
+
+/// Kinds of values that a reader copies from an answer into a later command.
+const COPIED: [&str; 2] = ["cursor", "entity tag"];
 
 /// The values that were hidden so far.
 #[derive(Default)]
@@ -46,6 +55,9 @@ impl Masks {
     }
 
     fn mask(&mut self, kind: &'static str, value: &str) -> String {
+        if EQUAL_BY_CHANCE.contains(&kind) {
+            return format!("<{kind}, {} characters>", value.len());
+        }
         let seen = (kind, value.to_owned());
         if !self.0.contains(&seen) {
             self.0.push(seen.clone());
@@ -55,12 +67,12 @@ impl Masks {
         format!("<{kind} {number}, {} characters>", value.len())
     }
 
-    /// A command of the page with the cursors of this run in place of those that the page shows. The outputs up to here
-    /// agreed, so both have hidden their values in the same order.
+    /// A command of the page with the cursors and entity tags of this run in place of those that the page shows. The outputs
+    /// up to here agreed, so both have hidden their values in the same order.
     pub(crate) fn translate(&self, command: &str, run: &Self) -> String {
         let pairs = self.0.iter().zip(&run.0);
         pairs
-            .filter(|((kind, _), _)| *kind == "cursor")
+            .filter(|((kind, _), _)| COPIED.contains(kind))
             .fold(command.to_owned(), |command, ((_, shown), (_, real))| {
                 command.replace(shown, real)
             })
