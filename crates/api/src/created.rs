@@ -52,7 +52,7 @@ impl Created {
         [head.into_bytes(), self.body].concat()
     }
 
-    /// The answer that was kept.
+    /// The answer that was kept. The first answer takes this way as well, so that a later one is the same to the byte.
     ///
     /// # Errors
     /// An internal problem when the record is not one of ours.

@@ -37,6 +37,9 @@ pub enum PersistenceError {
     /// The database session ended the statement because it ran longer than `DB_STATEMENT_TIMEOUT`.
     #[error("the statement ran longer than DB_STATEMENT_TIMEOUT allows")]
     StatementTimeout(#[source] DbErr),
+    /// Whoever asked for it has gone, so it was not done.
+    #[error("nobody waits for it any more")]
+    Abandoned,
     /// A row breaks a rule of the domain. Somebody wrote it past this program.
     #[error("column {column} of users row {id} holds a value that the rules refuse: {violation}; correct it by hand")]
     InvalidRow {

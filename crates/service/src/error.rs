@@ -45,6 +45,7 @@ impl From<PersistenceError> for UserError {
             | PersistenceError::SqliteFile { .. }
             | PersistenceError::Unavailable(_)
             | PersistenceError::NoAnswer(_)
+            | PersistenceError::Abandoned
             | PersistenceError::StatementTimeout(_) => Self::DatabaseUnavailable(error),
             PersistenceError::InvalidRow { .. }
             | PersistenceError::InvalidUrl(_)

@@ -8,6 +8,7 @@
 //! of it or nothing, and since the claim is a row with a primary key, this holds for any number of instances. What failed
 //! leaves no key. A second request with the key has to wait until the first has ended: one that came to another instance
 //! waits in the database for the row, one that came to this instance waits in [`KeyQueue`], where it costs no connection.
+//! (Between processes on one SQLite file the second waits for the one writer instead, and may get 503 where it would get 409.)
 
 mod key_queue;
 
@@ -167,9 +168,11 @@ impl Turn {
                     is_replay: false,
                 });
             }
-            let now = Timestamp::now();
-            match keys.find(&self.key).await? {
-                Some(kept) if kept.expires_at <= now => keys.forget_expired(&self.key, now).await?,
+            let (now, retries) = (Timestamp::now(), &self.counters.transaction_retries);
+            match retry(retries, || keys.find(&self.key)).await? {
+                Some(kept) if kept.expires_at <= now => {
+                    retry(retries, || keys.forget_expired(&self.key, now)).await?;
+                }
                 Some(kept) if kept.request == self.fingerprint => {
                     self.counters.idempotent_replays.increment();
                     return Ok(KeptOnce {
@@ -200,20 +203,25 @@ impl Turn {
         }
         let answer = work.run(&transaction).await?;
         keys.keep_answer(&self.key, answer.clone()).await?;
+        // For a caller who is gone this rolls back, and nobody is there to get the answer either.
         self.caller.commit(transaction).await?;
         Ok(Some(answer))
     }
 }
 
-/// Completes when the first request has been waited for longer than `patience`, and never where that does not come to pass.
-async fn out_of_patience(mut waits_for_first: watch::Receiver<bool>, patience: Duration) {
+/// Completes when the first request has been waited for longer than `patience` in all, and never where that does not come
+/// to pass. The clock runs only while a claim waits for its row, which on another instance the first request holds; waiting
+/// for a connection is something else, and has a limit of its own.
+async fn out_of_patience(mut waits_for_first: watch::Receiver<bool>, mut patience: Duration) {
     while waits_for_first.wait_for(|waits| *waits).await.is_ok() {
+        let began = Instant::now();
         if timeout(patience, waits_for_first.wait_for(|waits| !*waits))
             .await
             .is_err()
         {
             return;
         }
+        patience = patience.saturating_sub(began.elapsed());
     }
     std::future::pending::<()>().await;
 }

@@ -7,7 +7,8 @@
 //! Work is never cut off in the middle of a statement. The MySQL driver (sqlx 0.9) does not take note that it has sent a
 //! statement to be prepared, so a connection that is cut off there goes back to the pool with an answer underway that
 //! the next borrower would take for its own. Work that nobody waits for runs to its end, which the time-outs of the
-//! database session bound, and does not commit.
+//! database session bound while the server can be heard, and does not commit. (A network that falls silent without closing
+//! its connections ends no statement: then the connection stays in use until the operating system gives it up.)
 
 use std::{
     panic::resume_unwind,
@@ -48,6 +49,7 @@ impl Caller {
     /// As for [`Transaction::commit`].
     pub async fn commit(&self, transaction: Transaction) -> Result<(), PersistenceError> {
         if self.is_gone() {
+            tracing::info!("rolled back, because nobody waits for the answer any more");
             transaction.rollback().await
         } else {
             transaction.commit().await

@@ -23,7 +23,9 @@ const IDEMPOTENCY_TIME_TO_LIVE: Duration = Duration::from_hours(24);
 /// The use cases around users. Cloning shares the database.
 ///
 /// Every method that ends with an error has left nothing behind. A future of theirs that is dropped has no effect either,
-/// unless its COMMIT was on its way; [`create`](Self::create), a single statement, may then have happened all the same.
+/// unless its COMMIT was on its way. The exception is [`create`](Self::create): it is a single statement, which nobody can
+/// call back once it waits for its connection, so it may still happen after its future was dropped. Where that matters,
+/// [`create_once`](Self::create_once) can be asked again.
 #[derive(Clone, Debug)]
 pub struct UserService {
     database: Database,
@@ -78,11 +80,18 @@ impl UserService {
     /// [`UserError::EmailTaken`], decided by the unique index.
     pub async fn create(&self, new_user: NewUser) -> Result<User, UserError> {
         let (database, retries) = self.parts();
-        let work = async move {
+        let work = |caller: Caller| async move {
             let users = UserRepository::new(database.writer());
-            Ok(retry(&retries, || users.insert(new_user.clone(), Timestamp::now())).await?)
+            let insert = || async {
+                // A conflict is no reason to go on for somebody who has gone.
+                if caller.is_gone() {
+                    return Err(PersistenceError::Abandoned);
+                }
+                users.insert(new_user.clone(), Timestamp::now()).await
+            };
+            Ok(retry(&retries, insert).await?)
         };
-        self.runtime.run(work).await
+        self.runtime.run_for_caller(work).await
     }
 
     /// Creates a user once, however often `request` is made. `to_answer` writes what is to be answered, and kept.
@@ -311,7 +320,7 @@ async fn update(
 }
 
 /// A transaction even where one statement would do: what a caller gave up on while it waited for a lock must not happen
-/// afterwards. (A create does without: it waits for no row's lock, and round trips count.)
+/// afterwards. (A create does without, because round trips count, and says so.)
 async fn delete(
     database: &Database,
     id: UserId,

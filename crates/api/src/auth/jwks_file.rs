@@ -13,7 +13,7 @@ use std::{
 };
 
 use tokio::{
-    sync::{Mutex, OwnedMutexGuard, watch},
+    sync::{Mutex, OwnedMutexGuard, Semaphore, watch},
     task::spawn_blocking,
     time::{sleep, timeout},
 };
@@ -27,6 +27,10 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 /// How long those who miss a key wait for each other, so that they share one look.
 const SHARED_LOOK_DELAY: Duration = Duration::from_millis(50);
 
+/// The most requests that wait for a second look at once. Anybody can make tokens that ask for one, and each holds a place
+/// among the requests in progress meanwhile.
+const MOST_SECOND_LOOKS: usize = 64;
+
 /// How long a request waits for the disk before it goes on with the keys that are known.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -38,6 +42,7 @@ pub(super) struct JwksFile {
     keys: watch::Receiver<Arc<KeySet>>,
     /// Whoever looks has it, on a thread that may block.
     reader: Arc<Mutex<Reader>>,
+    second_looks: Semaphore,
 }
 
 #[derive(Debug)]
@@ -65,6 +70,7 @@ impl JwksFile {
         Ok(Self {
             keys,
             reader: Arc::new(Mutex::new(reader)),
+            second_looks: Semaphore::new(MOST_SECOND_LOOKS),
         })
     }
 
@@ -80,8 +86,11 @@ impl JwksFile {
     }
 
     /// The keys as the file has them now, for a token that no known key fits. The look is put off a little and shared, so that
-    /// tokens of unknown keys cannot keep the disk busy.
+    /// tokens of unknown keys cannot keep the disk busy; and where too many wait for it, the keys that are known have to do.
     pub(super) async fn latest_keys(&self) -> Arc<KeySet> {
+        let Ok(_waiting) = self.second_looks.try_acquire() else {
+            return self.known();
+        };
         let asked_at = Instant::now();
         sleep(SHARED_LOOK_DELAY).await;
         if let Ok(reader) = timeout(PATIENCE, self.reader.clone().lock_owned()).await
@@ -144,4 +153,28 @@ fn read(path: &Path) -> Result<Vec<u8>, JwksError> {
         return Err(JwksError::TooLarge(LARGEST_FILE_BYTES));
     }
     Ok(document)
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+    use serde_json::json;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn where_too_many_wait_for_a_look_the_known_keys_have_to_do() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        // From RFC 8037 appendix A.2.
+        let x = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
+        let set = json!({"keys": [{"kty": "OKP", "crv": "Ed25519", "kid": "a", "x": x}]});
+        std::fs::write(file.path(), set.to_string()).unwrap();
+        let keys = JwksFile::open(file.path()).unwrap();
+        assert!(keys.latest_keys().now_or_never().is_none(), "it takes a moment");
+        let most = u32::try_from(MOST_SECOND_LOOKS).unwrap();
+        let waiting = keys.second_looks.try_acquire_many(most).unwrap();
+        assert!(keys.latest_keys().now_or_never().is_some());
+        drop(waiting);
+        assert!(keys.latest_keys().now_or_never().is_none());
+    }
 }

@@ -4,6 +4,7 @@ mod headers;
 mod log;
 
 use std::{
+    cell::Cell,
     panic::AssertUnwindSafe,
     time::{Duration, Instant},
 };
@@ -26,7 +27,11 @@ use tracing::{Instrument, Span};
 
 use self::headers::{X_PROCESS_TIME, X_REQUEST_ID, add_security_headers, request_id};
 use super::RequestNotes;
-use crate::{AppState, problem::Problem, trace_context::TraceParent};
+use crate::{
+    AppState,
+    problem::{Code, Problem},
+    trace_context::TraceParent,
+};
 
 /// What is remembered of a request until its answer goes out.
 struct Exchange {
@@ -37,7 +42,10 @@ struct Exchange {
     method: Method,
     path: String,
     notes: RequestNotes,
-    is_draining: bool,
+    /// Whether the path, decoded, lies where the API is; there may be no such path.
+    is_api: bool,
+    /// The problem that is answered, if any.
+    problem: Cell<Option<Code>>,
 }
 
 /// Runs a request and finishes its answer.
@@ -48,6 +56,7 @@ pub(crate) async fn edge(
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let _in_progress = state.lifecycle().begin_request();
     let started = Instant::now();
+    let is_api = request.match_info().as_str().starts_with("/api/v1");
     let notes = RequestNotes::new(state.routes().find(request.match_info().as_str()).cloned());
     request.extensions_mut().insert(notes.clone());
     let request_id = request_id(request.headers());
@@ -59,7 +68,8 @@ pub(crate) async fn edge(
         method: request.method().clone(),
         path: request.path().to_owned(),
         notes,
-        is_draining: state.lifecycle().is_draining(),
+        is_api,
+        problem: Cell::default(),
         state,
     };
     let cross_origin = &exchange.state.options().cross_origin;
@@ -120,6 +130,7 @@ impl Exchange {
     /// Renders a problem, and logs the cause of one that is ours: once, here.
     fn render_problem(&self, problem: &Problem) -> HttpResponse {
         self.span.in_scope(|| log::log_cause(problem));
+        self.problem.set(Some(problem.code()));
         self.state.metrics().http().problem(problem.code());
         problem.to_response(&self.path, &self.request_id)
     }
@@ -128,12 +139,12 @@ impl Exchange {
     fn finish(&self, response: &mut HttpResponse) {
         let elapsed = self.started.elapsed();
         let status = response.status();
-        if self.is_draining {
+        if self.state.lifecycle().is_draining() {
             // A header would not do: the HTTP layer decides by this alone what becomes of the connection, and says so.
             response.head_mut().set_connection_type(ConnectionType::Close);
         }
         let headers = response.headers_mut();
-        add_security_headers(headers, &self.path);
+        add_security_headers(headers, self.is_api);
         for (name, value) in self.notes.take_headers() {
             if name == header::VARY {
                 // The handler may have its own reasons.
@@ -150,7 +161,7 @@ impl Exchange {
         }
         let http = self.state.metrics().http();
         http.answered(&self.method, self.notes.route(), status, elapsed);
-        log::log_answer(&self.span, &self.notes, status, elapsed);
+        log::log_answer(&self.span, &self.notes, status, self.problem.get(), elapsed);
     }
 }
 

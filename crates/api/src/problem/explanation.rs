@@ -96,7 +96,7 @@ impl Code {
             ),
             Self::IdempotencyInProgress => (
                 "The first request with this Idempotency-Key is still being worked on.",
-                "Send the same request with the same key again. You will get the answer to the first.",
+                "Send the same request with the same key again. You will get the answer to the first, or, if that failed, the request is done then.",
                 Later,
             ),
             Self::PreconditionFailed => (

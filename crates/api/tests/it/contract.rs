@@ -7,6 +7,7 @@ use std::{
 };
 
 use jsonschema::Validator;
+use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 
 use crate::answer::Answer;
@@ -129,7 +130,8 @@ fn check_headers(path: &str, answer: &Answer, context: &str) {
     expect("referrer-policy", Some("no-referrer"));
     let may_be_kept = answer.header("etag").is_some();
     let caching = if may_be_kept { "private, no-cache" } else { "no-store" };
-    expect("cache-control", path.starts_with("/api/v1").then_some(caching));
+    let decoded = percent_decode_str(path).decode_utf8_lossy();
+    expect("cache-control", decoded.starts_with("/api/v1").then_some(caching));
     let request_id = answer.header("x-request-id").unwrap_or_default();
     let is_harmless = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
     let is_id = (1..=128).contains(&request_id.len()) && request_id.bytes().all(is_harmless);

@@ -114,6 +114,29 @@ pub(crate) async fn a_draining_service_answers_and_closes_its_connections(db: Te
     app.create("Bob", "bob@example.com").await;
 }
 
+pub(crate) async fn an_answer_that_goes_out_while_the_service_drains_closes_its_connection(db: TestDatabase) {
+    let app = TestApp::start(&db);
+    let mut wire = Wire::open(&app).await;
+    let (start, end) = (r#"{"name": "Ann", "#, r#""email": "ann@example.com"}"#);
+    let length = start.len() + end.len();
+    wire.write(format!(
+        "POST {USERS} HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{start}"
+    ))
+    .await;
+    while app.lifecycle.requests_in_progress() == 0 {
+        tokio::task::yield_now().await;
+    }
+    app.lifecycle.drain();
+    wire.write(end).await;
+    let answer = wire.answer("POST", USERS).await;
+    assert_eq!(
+        (answer.status, answer.header("connection")),
+        (201, Some("close")),
+        "{answer}"
+    );
+    assert!(wire.is_closed().await);
+}
+
 pub(crate) async fn a_closing_service_turns_late_requests_away(db: TestDatabase) {
     let app = TestApp::start(&db);
     let mut kept = Wire::open(&app).await;

@@ -136,6 +136,16 @@ pub(crate) async fn a_path_that_cannot_be_decoded_is_malformed(db: TestDatabase)
         .problem(400, "malformed_request");
 }
 
+pub(crate) async fn an_escaped_path_is_the_same_path(db: TestDatabase) {
+    let app = TestApp::start(&db);
+    let user = path_of(&app.create("Ann", "ann@example.com").await);
+    let escaped = user.replace("/api/", "/%61pi/");
+    let mut wire = Wire::open(&app).await;
+    let (plain, same) = (wire.ask("GET", &user).await, wire.ask("GET", &escaped).await);
+    assert_eq!((plain.status, &plain.body), (same.status, &same.body));
+    assert_eq!(same.header("cache-control"), Some("private, no-cache"));
+}
+
 pub(crate) async fn an_id_has_one_spelling(db: TestDatabase) {
     let app = TestApp::start(&db);
     app.create("Ann", "ann@example.com").await;

@@ -201,6 +201,8 @@ pub(crate) async fn a_log_for_machines_is_flat_and_tells_request_and_trace(db: T
     };
     assert_eq!(told("request").len(), 1, "{of_ours:?}");
     assert_eq!(told("request")[0]["status"], 500);
+    assert_eq!(told("request")[0]["code"], "internal");
+    assert_eq!(told("request")[0]["level"], "WARN");
     assert!(told("request")[0]["duration_ms"].is_number());
     assert_eq!(told("request failed").len(), 1, "{of_ours:?}");
     let cause = told("request failed")[0]["cause"].as_str().unwrap();

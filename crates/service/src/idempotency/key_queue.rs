@@ -26,7 +26,8 @@ pub(super) struct Place {
 struct Ticket {
     queue: KeyQueue,
     key: Key,
-    turns: Arc<AsyncMutex<()>>,
+    /// Taken when the ticket is dropped.
+    turns: Option<Arc<AsyncMutex<()>>>,
 }
 
 impl KeyQueue {
@@ -36,9 +37,9 @@ impl KeyQueue {
         let ticket = Ticket {
             queue: self.clone(),
             key,
-            turns,
+            turns: Some(Arc::clone(&turns)),
         };
-        let turn = Arc::clone(&ticket.turns).lock_owned().await;
+        let turn = turns.lock_owned().await;
         Place {
             _turn: turn,
             _ticket: ticket,
@@ -53,8 +54,13 @@ impl KeyQueue {
 impl Drop for Ticket {
     fn drop(&mut self) {
         let mut entries = self.queue.entries();
-        // The entry and this ticket: nobody else is in the queue, and nobody can join while the entries are locked.
-        if Arc::strong_count(&self.turns) == 2 {
+        // Under the lock, so that of two tickets that are dropped at once one sees that it is the last. Nobody can join
+        // meanwhile.
+        drop(self.turns.take());
+        if entries
+            .get(&self.key)
+            .is_some_and(|turns| Arc::strong_count(turns) == 1)
+        {
             entries.remove(&self.key);
         }
     }
@@ -103,7 +109,7 @@ mod tests {
         assert!(queue.entries().is_empty());
     }
 
-    #[tokio::test]
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
     async fn a_thousand_with_one_key_have_a_turn_each() {
         let queue = KeyQueue::default();
         let inside = Arc::new(AsyncMutex::new(()));

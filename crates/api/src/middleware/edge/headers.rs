@@ -25,11 +25,11 @@ pub(super) fn request_id(headers: &HeaderMap) -> String {
 }
 
 /// What browsers and caches must know of every answer.
-pub(super) fn add_security_headers(headers: &mut HeaderMap, path: &str) {
+pub(super) fn add_security_headers(headers: &mut HeaderMap, is_api: bool) {
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    if path.starts_with("/api/v1") {
+    if is_api {
         // What has a tag may be kept by the client that asked, if it asks again whether that is still so.
         let is_tagged = headers.contains_key(header::ETAG);
         let policy = if is_tagged { "private, no-cache" } else { "no-store" };

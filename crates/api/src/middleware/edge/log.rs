@@ -13,7 +13,7 @@ use crate::{
     auth::Principal,
     metrics::method_label,
     middleware::RequestNotes,
-    problem::{Problem, error_chain},
+    problem::{Code, Problem, error_chain},
     trace_context::{TraceId, TraceParent},
 };
 
@@ -57,21 +57,31 @@ pub(super) fn log_cause(problem: &Problem) {
     }
 }
 
-/// The line that every request gets, at the moment that the head of its answer is ready. What probes and scrapers ask, every
-/// second or so, is told at `debug` alone.
-pub(super) fn log_answer(span: &Span, notes: &RequestNotes, status: StatusCode, elapsed: Duration) {
+/// The line that every request gets, at the moment that the head of its answer is ready. What is a fault of ours is a
+/// warning. What probes and scrapers ask, every second or so, is told at `debug` alone.
+pub(super) fn log_answer(
+    span: &Span,
+    notes: &RequestNotes,
+    status: StatusCode,
+    problem: Option<Code>,
+    elapsed: Duration,
+) {
     #[cfg(feature = "otel")]
     otel::end(span, status);
-    let status = status.as_u16();
     let principal = notes.principal();
-    // A field without a value is left out.
+    // Fields without a value are left out.
     let caller = principal.as_ref().map(Principal::fingerprint);
+    let code = problem.map(Code::as_str);
     let duration_ms = (elapsed.as_secs_f64() * 1e6).round() / 1e3;
+    let is_fault = status.is_server_error();
+    let status = status.as_u16();
     span.in_scope(|| {
         if notes.is_probe() {
-            tracing::debug!(status, duration_ms, caller, "request");
+            tracing::debug!(status, code, duration_ms, caller, "request");
+        } else if is_fault {
+            tracing::warn!(status, code, duration_ms, caller, "request");
         } else {
-            tracing::info!(status, duration_ms, caller, "request");
+            tracing::info!(status, code, duration_ms, caller, "request");
         }
     });
 }
