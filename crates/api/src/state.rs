@@ -6,6 +6,7 @@ use actix_web::{
     HttpRequest,
     web::{Bytes, Data},
 };
+use secrecy::{ExposeSecret, SecretString};
 use service::{HealthService, UserService};
 use tokio::sync::Semaphore;
 
@@ -43,7 +44,7 @@ pub struct ApiOptions {
     pub require_if_match: bool,
     /// What signs tokens without a JWKS file, and what the keys of the service are derived from. Instances that share it
     /// accept each other's cursors.
-    pub secret_key: Option<Vec<u8>>,
+    pub secret_key: Option<SecretString>,
     /// Who may use the API.
     pub auth: AuthOptions,
     /// How requests are limited; not at all where there is nothing.
@@ -118,7 +119,7 @@ impl AppState {
         let document = openapi::document(&options.title);
         let openapi_json = Bytes::from(document.to_pretty_json()?);
         let routes = Arc::new(RouteTable::new(&document, options.docs, options.metrics));
-        let secret_key = options.secret_key.as_deref();
+        let secret_key = options.secret_key.as_ref().map(|key| key.expose_secret().as_bytes());
         let rate_limiter = options.rate_limit.clone().map(RateLimiter::new).transpose()?;
         let metrics = Metrics::new(Sources {
             counters: users.counters().clone(),

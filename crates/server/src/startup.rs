@@ -6,7 +6,6 @@ use actix_web::{HttpServer, http::KeepAlive};
 use anyhow::Context;
 use api::{ApiOptions, AppState, AuthOptions, JwtOptions, Lifecycle, RateLimitOptions, RateLimitStore};
 use persistence::{CREATE_USERS, Database, DatabaseOptions, Durability, Engine, Migrations, add_sample_users};
-use secrecy::ExposeSecret;
 use service::{DatabaseRuntime, HealthService, UserService};
 use tokio::{runtime::Handle, time::timeout};
 
@@ -126,7 +125,6 @@ fn auth_options(config: &config::Auth) -> AuthOptions {
 
 /// The options of the API that the configuration asks for.
 fn api_options(config: &Config) -> ApiOptions {
-    let secret_key = config.api.secret_key.as_ref();
     ApiOptions {
         title: config.api.title.clone(),
         docs: config.api.docs,
@@ -137,7 +135,7 @@ fn api_options(config: &Config) -> ApiOptions {
         client_timeout: config.http.client_timeout,
         request_timeout: config.http.request_timeout,
         require_if_match: config.api.require_if_match,
-        secret_key: secret_key.map(|key| key.expose_secret().as_bytes().to_vec()),
+        secret_key: config.api.secret_key.clone(),
         auth: auth_options(&config.auth),
         rate_limit: config.api.rate_limit.as_ref().map(rate_limit_options),
     }

@@ -14,13 +14,13 @@ use crate::{
     wire::Wire,
 };
 
-const SECRET_KEY: &[u8] = b"the secret key of the tests only";
+const SECRET_KEY: &str = "the secret key of the tests only";
 
 /// The service where it asks for tokens under the secret key.
 fn guarded(db: &TestDatabase) -> TestApp {
     TestApp::start_with(db, |options| {
         options.auth = AuthOptions::Jwt(JwtOptions::default());
-        options.secret_key = Some(SECRET_KEY.to_vec());
+        options.secret_key = Some(SECRET_KEY.into());
     })
 }
 
@@ -33,7 +33,7 @@ fn token(scope: &str) -> String {
         issuer: None,
         audience: None,
     };
-    token.sign(SECRET_KEY).unwrap()
+    token.sign(SECRET_KEY.as_bytes()).unwrap()
 }
 
 impl TestApp {
@@ -183,7 +183,7 @@ pub(crate) async fn whoever_watches_or_reads_about_the_service_needs_no_token(db
 pub(crate) async fn a_refused_token_is_told_why(db: TestDatabase) {
     let app = guarded(&db);
     let expired = json!({"sub": "ann", "scope": "users:read", "exp": get_current_timestamp() - 120});
-    let key = EncodingKey::from_secret(SECRET_KEY);
+    let key = EncodingKey::from_secret(SECRET_KEY.as_bytes());
     let expired = encode(&Header::new(Algorithm::HS256), &expired, &key).unwrap();
     let too_long = "x".repeat(8193);
     for (token, reason) in [

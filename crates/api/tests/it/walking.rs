@@ -118,11 +118,10 @@ pub(crate) async fn a_cursor_is_good_for_its_own_filter_only(db: TestDatabase) {
 }
 
 pub(crate) async fn cursors_work_on_every_instance_that_shares_the_secret(db: TestDatabase) {
-    let secret =
-        |secret: &'static [u8]| move |options: &mut api::ApiOptions| options.secret_key = Some(secret.to_vec());
-    let issuer = TestApp::start_with(&db, secret(b"one secret of thirty-two letters"));
-    let second = TestApp::start_with(&db, secret(b"one secret of thirty-two letters"));
-    let stranger = TestApp::start_with(&db, secret(b"no secret of theirs, but its own"));
+    let secret = |secret: &'static str| move |options: &mut api::ApiOptions| options.secret_key = Some(secret.into());
+    let issuer = TestApp::start_with(&db, secret("one secret of thirty-two letters"));
+    let second = TestApp::start_with(&db, secret("one secret of thirty-two letters"));
+    let stranger = TestApp::start_with(&db, secret("no secret of theirs, but its own"));
     let users = issuer.create_batch(emails(3)).await;
     let cursor = step(&issuer, "", 2).await.1.unwrap();
     assert_eq!(step(&second, &cursor, 2).await, (vec![id(&users[0])], None));
