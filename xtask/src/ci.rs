@@ -46,10 +46,6 @@ const STEPS: &[Step] = &[
         run: tests,
     },
     Step {
-        name: "traces",
-        run: traces,
-    },
-    Step {
         name: "docs",
         run: docs,
     },
@@ -171,19 +167,6 @@ fn tests() -> Result<Outcome> {
         bail!("see the failures above");
     }
     Ok(Outcome::Passed)
-}
-
-/// The tests of what the feature `otel` adds; all others run as the program is built by default.
-fn traces() -> Result<Outcome> {
-    cargo(&[
-        "test",
-        "--package",
-        "async-starter-api",
-        "--features",
-        "otel",
-        "--lib",
-        "otel::",
-    ])
 }
 
 fn docs() -> Result<Outcome> {
