@@ -1,4 +1,7 @@
 //! The outermost middleware: all that is the same for every request.
+//!
+//! It makes the span of a request itself, and not `tracing-actix-web` (0.7), whose span records the query, in which there may
+//! be an address, and the client address that a header claims, and which takes no request id from the client.
 
 mod headers;
 mod log;

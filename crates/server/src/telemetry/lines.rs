@@ -2,6 +2,10 @@
 //!
 //! An event is written with its own fields, then those of the spans around it, the innermost first. So whatever happens for
 //! a request is found by the id of the request, and a field stands on the line, not in an object inside it.
+//!
+//! The formats of `tracing-subscriber` would do but for three things: their JSON either nests the fields of spans or leaves
+//! out those of all but the innermost, a name that stands on event and span comes twice, and values of any length go out
+//! whole.
 
 use std::{
     fmt::{self, Write as _},
