@@ -2,10 +2,10 @@
 
 use actix_web::{HttpRequest, http::header::HeaderName, web::Bytes};
 use service::IdempotentRequest;
-use sha2::{Digest, Sha256};
 use utoipa::IntoParams;
 
 use crate::{
+    digest::sha256_of_parts,
     extract::FromHeaders,
     middleware::RequestNotes,
     problem::{Code, Problem},
@@ -55,30 +55,8 @@ impl FromHeaders for Option<IdempotentRequest> {
             None => ("", ""),
         };
         Ok(Some(IdempotentRequest {
-            key: hash(&[issuer.as_bytes(), subject.as_bytes(), key]),
-            fingerprint: hash(&[request.method().as_str().as_bytes(), request.path().as_bytes(), body]),
+            key: sha256_of_parts(&[issuer.as_bytes(), subject.as_bytes(), key]),
+            fingerprint: sha256_of_parts(&[request.method().as_str().as_bytes(), request.path().as_bytes(), body]),
         }))
-    }
-}
-
-/// SHA-256 of several texts. Each goes in behind its length, so that no other texts make the same whole.
-fn hash(texts: &[&[u8]]) -> [u8; 32] {
-    let mut hasher = Sha256::new();
-    for text in texts {
-        hasher.update((text.len() as u64).to_be_bytes());
-        hasher.update(text);
-    }
-    hasher.finalize().into()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::hash;
-
-    #[test]
-    fn the_border_between_two_texts_counts() {
-        assert_ne!(hash(&[b"ab", b"c"]), hash(&[b"a", b"bc"]));
-        assert_ne!(hash(&[b"", b"a"]), hash(&[b"a", b""]));
-        assert_eq!(hash(&[b"a", b"b"]), hash(&[b"a", b"b"]));
     }
 }

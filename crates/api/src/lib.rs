@@ -14,6 +14,7 @@ mod cors;
 mod created;
 mod cursor_seal;
 mod derived_key;
+mod digest;
 mod docs;
 mod etag;
 mod extract;

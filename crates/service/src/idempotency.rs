@@ -161,14 +161,15 @@ impl Turn {
     /// What `work` ends with, and nothing is kept then; [`UserError::IdempotencyKeyReused`].
     pub(crate) async fn once(&self, work: &impl OnceWork) -> Result<KeptOnce, UserError> {
         let keys = IdempotencyRepository::new(self.database.writer());
+        let retries = &self.counters.transaction_retries;
         for _ in 0..=MAX_RETRIES {
-            if let Some(answer) = retry(&self.counters.transaction_retries, || self.claim_and_do(work)).await? {
+            if let Some(answer) = retry(retries, || self.claim_and_do(work)).await? {
                 return Ok(KeptOnce {
                     answer,
                     is_replay: false,
                 });
             }
-            let (now, retries) = (Timestamp::now(), &self.counters.transaction_retries);
+            let now = Timestamp::now();
             match retry(retries, || keys.find(&self.key)).await? {
                 Some(kept) if kept.expires_at <= now => {
                     retry(retries, || keys.forget_expired(&self.key, now)).await?;

@@ -59,8 +59,9 @@ pub(crate) async fn edge(
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let _in_progress = state.lifecycle().begin_request();
     let started = Instant::now();
-    let is_api = request.match_info().as_str().starts_with("/api/v1");
-    let notes = RequestNotes::new(state.routes().find(request.match_info().as_str()).cloned());
+    let decoded_path = request.match_info().as_str();
+    let is_api = decoded_path.starts_with("/api/v1");
+    let notes = RequestNotes::new(state.routes().find(decoded_path).cloned());
     request.extensions_mut().insert(notes.clone());
     let request_id = request_id(request.headers());
     let parent = TraceParent::of(request.headers());

@@ -7,9 +7,8 @@ use std::{
 
 use actix_web::http::header::{HeaderMap, X_FORWARDED_FOR};
 use ipnet::IpNet;
-use sha2::{Digest, Sha256};
 
-use crate::auth::Principal;
+use crate::{auth::Principal, digest::sha256_of_parts};
 
 const KEY_BYTES: usize = 16;
 
@@ -43,16 +42,10 @@ impl ClientKey {
         }
     }
 
-    /// Each part goes with its length, so that no two lists of parts read the same.
     fn hash(parts: &[&[u8]]) -> Self {
-        let mut hasher = Sha256::new();
-        for part in parts {
-            hasher.update((part.len() as u64).to_be_bytes());
-            hasher.update(part);
-        }
         let mut key = [0; KEY_BYTES];
         key.iter_mut()
-            .zip(hasher.finalize())
+            .zip(sha256_of_parts(parts))
             .for_each(|(byte, hashed)| *byte = hashed);
         Self(key)
     }
