@@ -43,13 +43,16 @@ impl Database {
     pub async fn open(options: &DatabaseOptions) -> Result<Self, PersistenceError> {
         let engine = options.engine()?;
         let pools = engine::open(options).await?;
-        let reader = pools.reader.map(Connection);
+        let connection = |pool| Connection {
+            pool,
+            insert_returning: pools.insert_returning.clone(),
+        };
         Ok(Self {
             engine,
             options: options.clone(),
-            writer: Connection(pools.writer),
-            probe: Connection(pools.probe),
-            reader,
+            writer: connection(pools.writer),
+            probe: connection(pools.probe),
+            reader: pools.reader.map(connection),
         })
     }
 
@@ -109,11 +112,11 @@ impl Database {
     /// [`PersistenceError::Unavailable`] when no connection can be had within `acquire_timeout`, and
     /// [`PersistenceError::NoAnswer`] when the server then keeps silent for as long again.
     pub async fn begin(&self) -> Result<Transaction, PersistenceError> {
-        let pool = self.writer.0.clone();
+        let pool = self.writer.pool.clone();
         let begin = tokio::spawn(async move { engine::begin(&pool).await });
         let patience = self.options.acquire_timeout * 2;
         match timeout(patience, begin).await {
-            Ok(Ok(transaction)) => Ok(Transaction::new(transaction?)),
+            Ok(Ok(transaction)) => Ok(Transaction::new(transaction?, self.writer.returns_inserted_rows())),
             // The task neither panics nor is aborted; it ends early only when the runtime shuts down.
             Ok(Err(_)) | Err(_) => Err(PersistenceError::NoAnswer(patience)),
         }
@@ -132,7 +135,7 @@ impl Database {
     /// # Errors
     /// [`PersistenceError::NoAnswer`] when the time is over, else why the database could not be asked.
     pub async fn ping(&self, patience: Duration) -> Result<(), PersistenceError> {
-        let ping = self.probe.0.execute_unprepared("SELECT 1");
+        let ping = self.probe.pool.execute_unprepared("SELECT 1");
         match timeout(patience, ping).await {
             Ok(answer) => answer.map(|_| ()).map_err(PersistenceError::from),
             Err(_) => Err(PersistenceError::NoAnswer(patience)),
@@ -142,7 +145,7 @@ impl Database {
     /// How busy each pool is.
     #[must_use]
     pub fn pool_status(&self) -> Vec<PoolStatus> {
-        let status = |name, pool: &Connection| engine::pool_status(name, &pool.0);
+        let status = |name, pool: &Connection| engine::pool_status(name, &pool.pool);
         match &self.reader {
             None => vec![status("primary", &self.writer)],
             Some(reader) => vec![status("writer", &self.writer), status("reader", reader)],
@@ -154,13 +157,13 @@ impl Database {
     /// # Errors
     /// When a connection cannot be closed in an orderly way; it is closed all the same.
     pub async fn close(&self) -> Result<(), PersistenceError> {
-        let probe = self.probe.0.close_by_ref().await;
+        let probe = self.probe.pool.close_by_ref().await;
         let reader = match &self.reader {
-            Some(reader) => reader.0.close_by_ref().await,
+            Some(reader) => reader.pool.close_by_ref().await,
             None => Ok(()),
         };
-        let last = engine::before_close(&self.writer.0).await;
-        let writer = self.writer.0.close_by_ref().await;
+        let last = engine::before_close(&self.writer.pool).await;
+        let writer = self.writer.pool.close_by_ref().await;
         Ok(writer.and(last).and(reader).and(probe)?)
     }
 }

@@ -20,9 +20,9 @@ mod returning;
 mod schema;
 
 pub(crate) use connect::{before_close, begin, is_in_memory, open, try_connection};
-pub(crate) use errors::{classify, is_unique_violation};
+pub(crate) use errors::{classify, is_from_server, is_unique_violation};
 pub(crate) use migration_lock::{LockedConnection, with_migration_lock};
-pub(crate) use returning::{insert_many_returning, update_returning};
+pub(crate) use returning::{InsertReturning, insert_returning, update_returning};
 pub(crate) use schema::{bytes_column, new_table, string_column, timestamp_column, written_at_column};
 
 /// A kind of database. MariaDB counts as MySQL: where the two differ, the server is asked what it is.

@@ -7,8 +7,8 @@ use crate::{config::InvalidDatabaseUrl, engine};
 /// A database operation failed.
 ///
 /// No message here repeats a stored value or the address of the database; the source of an error may, so sources are for
-/// the log of a 5xx alone.
-#[derive(Debug, thiserror::Error)]
+/// the log of a 5xx alone. Cloning is cheap: requests that share a statement share its failure.
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum PersistenceError {
     /// Another user has this address. The unique index decided, so it holds whatever else runs at the same time.
     #[error("another user has this e-mail address")]
@@ -29,7 +29,7 @@ pub enum PersistenceError {
         /// The path as configured.
         file: String,
         /// Why.
-        source: Box<sea_orm::sqlx::Error>,
+        source: std::sync::Arc<sea_orm::sqlx::Error>,
     },
     /// No answer came while we waited.
     #[error("the database did not answer within {0:?}")]
@@ -68,6 +68,16 @@ impl From<DbErr> for PersistenceError {
 }
 
 impl PersistenceError {
+    /// Whether the server turned the statement down, so that it is certain that nothing of it happened.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        match self {
+            Self::EmailTaken | Self::TransactionConflict(_) => true,
+            Self::Other(error) => engine::is_from_server(error),
+            _ => false,
+        }
+    }
+
     /// Whether running the whole transaction again is safe and may succeed.
     #[must_use]
     pub fn is_retryable(&self) -> bool {

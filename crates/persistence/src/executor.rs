@@ -7,7 +7,7 @@ use std::fmt;
 
 use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction, StreamTrait};
 
-use crate::PersistenceError;
+use crate::{PersistenceError, engine::InsertReturning};
 
 /// Something that executes SQL: a [`Connection`] to a pool or a [`Transaction`].
 pub trait Executor: sealed::Executor {}
@@ -21,19 +21,40 @@ mod sealed {
         type Inner: ConnectionTrait + StreamTrait + Send + Sync;
 
         fn inner(&self) -> &Self::Inner;
+
+        /// Whether the ids of inserted rows come with the statement that inserts them.
+        fn returns_inserted_rows(&self) -> bool;
     }
 }
 
 /// A pool of connections to one database server. Cloning shares the pool. Each statement borrows a connection for itself.
 #[derive(Clone)]
-pub struct Connection(pub(crate) DatabaseConnection);
+pub struct Connection {
+    pub(crate) pool: DatabaseConnection,
+    pub(crate) insert_returning: InsertReturning,
+}
 
 /// An open transaction. Dropping it without [`commit`](Self::commit) rolls back everything done through it.
-pub struct Transaction(DatabaseTransaction);
+pub struct Transaction {
+    transaction: DatabaseTransaction,
+    returns_inserted_rows: bool,
+}
+
+impl Connection {
+    /// Whether a statement that inserts rows tells their ids. Where it does not, they have to be read back, which must be
+    /// done in the transaction that inserts them. Until the first connection is open nobody knows, and this is false.
+    #[must_use]
+    pub fn returns_inserted_rows(&self) -> bool {
+        self.insert_returning.is_supported()
+    }
+}
 
 impl Transaction {
-    pub(crate) fn new(transaction: DatabaseTransaction) -> Self {
-        Self(transaction)
+    pub(crate) fn new(transaction: DatabaseTransaction, returns_inserted_rows: bool) -> Self {
+        Self {
+            transaction,
+            returns_inserted_rows,
+        }
     }
 
     /// Makes everything done through this transaction permanent and visible to others.
@@ -44,7 +65,7 @@ impl Transaction {
     /// The database may refuse, for instance because two transactions are in each other's way
     /// ([`PersistenceError::TransactionConflict`]); nothing is kept then.
     pub async fn commit(self) -> Result<(), PersistenceError> {
-        self.0.commit().await.map_err(PersistenceError::from)
+        self.transaction.commit().await.map_err(PersistenceError::from)
     }
 
     /// Undoes everything done through this transaction, and waits until it is undone.
@@ -52,7 +73,7 @@ impl Transaction {
     /// # Errors
     /// When the connection is lost; the database then rolls back by itself.
     pub async fn rollback(self) -> Result<(), PersistenceError> {
-        self.0.rollback().await.map_err(PersistenceError::from)
+        self.transaction.rollback().await.map_err(PersistenceError::from)
     }
 }
 
@@ -60,7 +81,11 @@ impl sealed::Executor for Connection {
     type Inner = DatabaseConnection;
 
     fn inner(&self) -> &DatabaseConnection {
-        &self.0
+        &self.pool
+    }
+
+    fn returns_inserted_rows(&self) -> bool {
+        self.insert_returning.is_supported()
     }
 }
 
@@ -68,7 +93,11 @@ impl sealed::Executor for Transaction {
     type Inner = DatabaseTransaction;
 
     fn inner(&self) -> &DatabaseTransaction {
-        &self.0
+        &self.transaction
+    }
+
+    fn returns_inserted_rows(&self) -> bool {
+        self.returns_inserted_rows
     }
 }
 

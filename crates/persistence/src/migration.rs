@@ -169,7 +169,7 @@ impl<'a> Migrations<'a> {
     /// # Errors
     /// When the database cannot be asked.
     pub async fn status(&self) -> Result<Vec<MigrationStatus>, PersistenceError> {
-        let recorded = recorded(&self.0.probe().0).await?;
+        let recorded = recorded(&self.0.probe().pool).await?;
         Ok(steps(&recorded).collect())
     }
 
@@ -186,7 +186,7 @@ impl<'a> Migrations<'a> {
         &self,
         work: impl AsyncFnOnce(LockedConnection<'_>) -> Result<(), DbErr>,
     ) -> Result<Vec<String>, PersistenceError> {
-        engine::with_migration_lock(&self.0.writer().0, async |connection| {
+        engine::with_migration_lock(&self.0.writer().pool, async |connection| {
             let before = recorded(connection.executor()).await?;
             work(connection).await?;
             let after = recorded(connection.executor()).await?;

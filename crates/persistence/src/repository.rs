@@ -9,12 +9,15 @@ use domain::{Cursor, Email, NewUser, Precondition, Revision, Timestamp, User, Us
 use futures_util::{Stream, StreamExt};
 use sea_orm::{
     ActiveValue::{NotSet, Set},
-    ColumnTrait, Condition, DbErr, EntityTrait, ExprTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
-    Select,
-    sea_query::{CaseStatement, Expr, OnConflict},
+    ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, ExprTrait, JoinType, PaginatorTrait, QueryFilter,
+    QueryOrder, QuerySelect, QueryTrait, Select,
+    sea_query::{Alias, CaseStatement, Expr, InsertStatement, OnConflict, Query},
 };
 
 use crate::{Executor, PersistenceError, engine, entity::user};
+
+/// The version of a user that has never been changed.
+const FIRST_VERSION: i64 = 1;
 
 /// Users over any pool or transaction.
 ///
@@ -36,48 +39,40 @@ impl<'a, E: Executor> UserRepository<'a, E> {
     /// # Errors
     /// [`PersistenceError::EmailTaken`] when another user has the address.
     pub async fn insert(&self, new_user: NewUser, now: Timestamp) -> Result<User, PersistenceError> {
-        // Every value but the id is known beforehand, so the row is not read back.
         let inserted = user::Entity::insert(new_row(&new_user, now))
             .exec(self.0.inner())
             .await?;
-        let id = inserted.last_insert_id;
-        let id = UserId::new(id).map_err(|violation| PersistenceError::InvalidRow {
-            id,
-            column: "id",
-            violation,
-        })?;
-        Ok(User {
-            id,
-            name: new_user.name,
-            email: new_user.email,
-            created_at: now,
-            updated_at: now,
-            version: 1,
-        })
+        created(new_user, inserted.last_insert_id, now)
     }
 
-    /// Inserts users created at `now`, all or none, and returns them in the same order. Run it in a transaction: where rows
-    /// cannot be returned by the statement that inserts them, their ids are read back by address.
+    /// Inserts users created at `now`, all or none, and returns them in the same order. Run it in a transaction, unless
+    /// [`Connection::returns_inserted_rows`](crate::Connection::returns_inserted_rows): else their ids are read back by address.
     ///
     /// # Errors
     /// [`PersistenceError::EmailTaken`] when another user has one of the addresses, or two of them are equal.
     pub async fn insert_many(&self, new_users: &[NewUser], now: Timestamp) -> Result<Vec<User>, PersistenceError> {
+        const RETURNED: [user::Column; 2] = [user::Column::Id, user::Column::Email];
+
         if new_users.is_empty() {
             return Ok(Vec::new());
         }
-        let rows = new_users.iter().map(|new_user| new_row(new_user, now)).collect();
-        let inserted = engine::insert_many_returning(self.0.inner(), rows, with_emails(emails_of(new_users))).await?;
+        let insert = insert_rows(new_users.iter().map(|new_user| (new_user, now)))?;
+        let read_back = || {
+            let rows = with_emails(emails_of(new_users)).select_only().columns(RETURNED);
+            rows.into_query()
+        };
+        let inserted = engine::insert_returning(self.0, insert, &RETURNED, read_back).await?;
         // No engine promises an order, and ids of one statement need not be consecutive: the address tells whose id is whose.
-        let mut by_email = HashMap::with_capacity(inserted.len());
+        let mut id_by_email = HashMap::with_capacity(inserted.len());
         for row in inserted {
-            let user = User::try_from(row)?;
-            by_email.insert(user.email.clone(), user);
+            id_by_email.insert(row.try_get_by_index::<String>(1)?, row.try_get_by_index(0)?);
         }
-        let in_order: Option<Vec<_>> = new_users
-            .iter()
-            .map(|new_user| by_email.remove(&new_user.email))
-            .collect();
-        in_order.ok_or_else(|| PersistenceError::Other(DbErr::RecordNotInserted))
+        let in_order = new_users.iter().map(|new_user| {
+            let id = id_by_email.remove(new_user.email.as_str());
+            let id = id.ok_or(PersistenceError::Other(DbErr::RecordNotInserted))?;
+            created(new_user.clone(), id, now)
+        });
+        in_order.collect()
     }
 
     /// Inserts users with the creation times given. One whose address exists is left alone.
@@ -85,16 +80,11 @@ impl<'a, E: Executor> UserRepository<'a, E> {
     /// # Errors
     /// When the database is unavailable or refuses.
     pub(crate) async fn insert_missing(&self, users: &[(NewUser, Timestamp)]) -> Result<(), PersistenceError> {
-        let rows = users
-            .iter()
-            .map(|(new_user, created_at)| new_row(new_user, *created_at));
         let ignore_known = OnConflict::column(user::Column::Email)
             .do_nothing_on([user::Column::Id])
             .to_owned();
-        user::Entity::insert_many(rows)
-            .on_conflict(ignore_known)
-            .exec_without_returning(self.0.inner())
-            .await?;
+        let mut insert = insert_rows(users.iter().map(|(new_user, created_at)| (new_user, *created_at)))?;
+        self.0.inner().execute(insert.on_conflict(ignore_known)).await?;
         Ok(())
     }
 
@@ -122,13 +112,22 @@ impl<'a, E: Executor> UserRepository<'a, E> {
         row.map(User::try_from).transpose()
     }
 
-    /// The users with these ids, in no particular order; ids without a user are passed over. At most 1000 ids.
+    /// The users with these ids, by id; ids without a user are left out. A row that breaks a rule of the domain fails alone.
     ///
     /// # Errors
     /// When the database is unavailable or refuses.
-    pub async fn find_many(&self, ids: &[UserId]) -> Result<Vec<User>, PersistenceError> {
-        self.fetch(user::Entity::find().filter(user::Column::Id.is_in(ids.iter().map(|id| id.get()))))
-            .await
+    pub async fn find_each(
+        &self,
+        ids: &[UserId],
+    ) -> Result<HashMap<UserId, Result<User, PersistenceError>>, PersistenceError> {
+        let rows = user::Entity::find()
+            .filter(user::Column::Id.is_in(padded(ids)))
+            .all(self.0.inner())
+            .await?;
+        let by_id = rows
+            .into_iter()
+            .filter_map(|row| Some((UserId::new(row.id).ok()?, User::try_from(row))));
+        Ok(by_id.collect())
     }
 
     /// The user with this address.
@@ -160,13 +159,27 @@ impl<'a, E: Executor> UserRepository<'a, E> {
         Ok(filtered(filter).count(self.0.inner()).await?)
     }
 
-    /// At most `limit` users, newest first, after passing over `offset` of them. The cost grows with the offset.
+    /// At most `limit` users, newest first, after passing over `offset` of them. The cost grows with the offset, at the rate
+    /// at which an index is read: rows are passed over as entries of the index that has the order of the list, and only those
+    /// of the page are looked up in the table.
     ///
     /// # Errors
     /// When the database is unavailable or refuses.
     pub async fn page(&self, filter: &UserFilter, offset: u64, limit: u64) -> Result<Vec<User>, PersistenceError> {
-        self.fetch(newest_first(filtered(filter)).offset(offset).limit(limit))
-            .await
+        let matching = newest_first(filtered(filter));
+        if offset == 0 {
+            return self.fetch(matching.limit(limit)).await;
+        }
+        let page = Alias::new("page");
+        let ids = matching
+            .select_only()
+            .column(user::Column::Id)
+            .offset(offset)
+            .limit(limit);
+        let is_on_page = Expr::col((page.clone(), user::Column::Id)).equals((user::Entity, user::Column::Id));
+        let mut users = newest_first(user::Entity::find());
+        QuerySelect::query(&mut users).join_subquery(JoinType::InnerJoin, ids.into_query(), page, is_on_page);
+        self.fetch(users).await
     }
 
     /// At most `limit` users, newest first, that follow `position`, or from the start. The cost does not depend on it.
@@ -280,8 +293,63 @@ fn new_row(new_user: &NewUser, created_at: Timestamp) -> user::ActiveModel {
         email: Set(new_user.email.as_str().to_owned()),
         created_at: Set(created_at.to_utc().naive_utc()),
         updated_at: Set(created_at.to_utc().naive_utc()),
-        version: Set(1),
+        version: Set(FIRST_VERSION),
     }
+}
+
+/// The statement that inserts these users. It is written here and not left to the entity, because in a batch the way of each
+/// value through an active model costs more than all the rest.
+fn insert_rows<'u>(users: impl Iterator<Item = (&'u NewUser, Timestamp)>) -> Result<InsertStatement, PersistenceError> {
+    let mut insert = Query::insert();
+    insert.into_table(user::Entity).columns([
+        user::Column::Name,
+        user::Column::Email,
+        user::Column::CreatedAt,
+        user::Column::UpdatedAt,
+        user::Column::Version,
+    ]);
+    for (new_user, created_at) in users {
+        let created_at = created_at.to_utc().naive_utc();
+        let row = [
+            Expr::val(new_user.name.as_str()),
+            Expr::val(new_user.email.as_str()),
+            Expr::val(created_at),
+            Expr::val(created_at),
+            Expr::val(FIRST_VERSION),
+        ];
+        // As many values as columns, so nothing can be refused.
+        insert.values(row).map_err(|error| DbErr::Custom(error.to_string()))?;
+    }
+    Ok(insert)
+}
+
+/// A user that was just inserted. Every value but the id was known beforehand, so the row is not read back.
+fn created(new_user: NewUser, id: i64, now: Timestamp) -> Result<User, PersistenceError> {
+    let id = UserId::new(id).map_err(|violation| PersistenceError::InvalidRow {
+        id,
+        column: "id",
+        violation,
+    })?;
+    Ok(User {
+        id,
+        name: new_user.name,
+        email: new_user.email,
+        created_at: now,
+        updated_at: now,
+        version: FIRST_VERSION,
+    })
+}
+
+/// The numbers of these ids, the last of them as often as makes one of a few lengths. Every length of a list is a statement
+/// of its own, which each connection prepares once and keeps.
+fn padded(ids: &[UserId]) -> impl Iterator<Item = i64> {
+    let length = ids.len().next_power_of_two();
+    let last = ids.last().copied();
+    ids.iter()
+        .copied()
+        .chain(last.into_iter().cycle())
+        .take(length)
+        .map(UserId::get)
 }
 
 fn emails_of(new_users: &[NewUser]) -> impl Iterator<Item = &Email> {

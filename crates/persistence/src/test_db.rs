@@ -212,7 +212,7 @@ impl TestDatabase {
     /// # Panics
     /// When the database refuses.
     pub async fn execute(&self, sql: &str) {
-        self.0.database.writer().0.execute_unprepared(sql).await.unwrap();
+        self.0.database.writer().pool.execute_unprepared(sql).await.unwrap();
     }
 
     /// The rows of a query as text, on any pool or transaction.

@@ -5,6 +5,8 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
+use persistence::Histogram;
+
 /// Something that is counted, from zero and only upwards. Cloning shares the count.
 #[derive(Clone, Debug, Default)]
 pub struct Counter(Arc<AtomicU64>);
@@ -22,11 +24,32 @@ impl Counter {
     }
 }
 
+/// Upper bounds of the buckets for sizes of batches.
+const BATCH_SIZE_BOUNDS: [f64; 8] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0];
+
 /// Everything that the use cases count. Cloning shares the counts.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Counters {
     /// Transactions that were run again because they were in conflict with another.
     pub transaction_retries: Counter,
     /// Requests with an idempotency key that were given the answer of an earlier one.
     pub idempotent_replays: Counter,
+    /// How many requests each statement was for that reads a user.
+    pub read_batch_sizes: Histogram,
+    /// How many requests each statement was for that counts all users.
+    pub count_batch_sizes: Histogram,
+    /// How many requests each statement was for that creates users.
+    pub write_batch_sizes: Histogram,
+}
+
+impl Default for Counters {
+    fn default() -> Self {
+        Self {
+            transaction_retries: Counter::default(),
+            idempotent_replays: Counter::default(),
+            read_batch_sizes: Histogram::new(&BATCH_SIZE_BOUNDS),
+            count_batch_sizes: Histogram::new(&BATCH_SIZE_BOUNDS),
+            write_batch_sizes: Histogram::new(&BATCH_SIZE_BOUNDS),
+        }
+    }
 }

@@ -6,7 +6,7 @@ use persistence::PersistenceError;
 use crate::RuntimeStopped;
 
 /// A use case failed, and left nothing behind.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum UserError {
     /// No user has this id.
     #[error("User with id {0} not found")]
@@ -51,6 +51,21 @@ impl From<PersistenceError> for UserError {
             | PersistenceError::InvalidUrl(_)
             | PersistenceError::MigrationLockHeld(_)
             | PersistenceError::Other(_) => Self::Internal(error),
+        }
+    }
+}
+
+impl UserError {
+    /// Whether the request was understood, looked at and turned down, so that it is certain that nothing was changed.
+    pub(crate) fn is_refusal(&self) -> bool {
+        match self {
+            Self::NotFound(_)
+            | Self::EmailTaken
+            | Self::EmailsTaken(_)
+            | Self::PreconditionFailed
+            | Self::IdempotencyInProgress
+            | Self::IdempotencyKeyReused => true,
+            Self::DatabaseUnavailable(_) | Self::Stopped(_) | Self::Internal(_) => false,
         }
     }
 }

@@ -5,12 +5,14 @@
 //!
 //! What must never be imported here: SQL, SeaORM by name, HTTP, serde.
 
+pub mod coalesce;
 mod counters;
 mod error;
 mod health;
 mod idempotency;
 mod retry;
 mod runtime;
+mod user_count;
 mod users;
 
 pub use counters::{Counter, Counters};
@@ -20,4 +22,4 @@ pub use idempotency::{IdempotentRequest, KeptOnce};
 pub use persistence::{Histogram, PoolStatus};
 pub use retry::{MAX_RETRIES, retry};
 pub use runtime::{Caller, DatabaseRuntime, RuntimeStopped};
-pub use users::UserService;
+pub use users::{Coalescing, UserService};

@@ -42,15 +42,15 @@ impl Caller {
         self.0.load(Ordering::Relaxed)
     }
 
-    /// Commits, unless the caller is gone: what somebody gave up on must not happen afterwards. Nobody is there then to see
-    /// that this succeeds all the same.
+    /// Commits, unless the caller is gone: what somebody gave up on must not happen afterwards.
     ///
     /// # Errors
-    /// As for [`Transaction::commit`].
+    /// As for [`Transaction::commit`], and [`PersistenceError::Abandoned`] when the caller is gone.
     pub async fn commit(&self, transaction: Transaction) -> Result<(), PersistenceError> {
         if self.is_gone() {
             tracing::info!("rolled back, because nobody waits for the answer any more");
-            transaction.rollback().await
+            transaction.rollback().await?;
+            Err(PersistenceError::Abandoned)
         } else {
             transaction.commit().await
         }
@@ -86,6 +86,12 @@ impl DatabaseRuntime {
         E: From<RuntimeStopped> + Send + 'static,
     {
         self.run_for_caller(|_| work).await
+    }
+
+    /// Runs `work` that several callers wait for and that none of them can give up alone. It is dropped when the runtime
+    /// stops.
+    pub(crate) fn detach(&self, work: impl Future<Output = ()> + Send + 'static) {
+        drop(self.0.spawn(work));
     }
 
     /// Runs `work` to its end and returns what it returns. For work with a transaction, which commits through its

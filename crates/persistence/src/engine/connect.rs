@@ -20,7 +20,7 @@ use secrecy::ExposeSecret;
 use tokio::time::{sleep, timeout};
 use tracing::log::LevelFilter;
 
-use super::Engine;
+use super::{Engine, InsertReturning};
 use crate::{DatabaseOptions, Durability, PersistenceError, config::InvalidDatabaseUrl};
 
 /// A connection that rested at most this long is used without asking it first: the question costs a round trip, and a
@@ -44,6 +44,8 @@ pub(crate) struct Pools {
     pub(crate) probe: DatabaseConnection,
     /// Absent where the writer's pool serves reads as well.
     pub(crate) reader: Option<DatabaseConnection>,
+    /// Whether the server tells the ids of rows that are inserted.
+    pub(crate) insert_returning: InsertReturning,
 }
 
 /// Opens the pools that `options` describe. No server is contacted: connections open when they are first needed, so a
@@ -51,14 +53,15 @@ pub(crate) struct Pools {
 pub(crate) async fn open(options: &DatabaseOptions) -> Result<Pools, PersistenceError> {
     match options.engine()? {
         Engine::Sqlite => open_sqlite(options).await,
-        Engine::MySql => server_pools(options, open_mysql),
-        Engine::Postgres => server_pools(options, open_postgres),
+        Engine::MySql => server_pools(options, InsertReturning::not_yet_known(), open_mysql),
+        Engine::Postgres => server_pools(options, InsertReturning::supported(), open_postgres),
     }
 }
 
 fn server_pools(
     options: &DatabaseOptions,
-    open_pool: impl Fn(&DatabaseOptions) -> Result<DatabaseConnection, PersistenceError>,
+    insert_returning: InsertReturning,
+    open_pool: impl Fn(&DatabaseOptions, &InsertReturning) -> Result<DatabaseConnection, PersistenceError>,
 ) -> Result<Pools, PersistenceError> {
     let probe = DatabaseOptions {
         min_connections: 0,
@@ -67,9 +70,10 @@ fn server_pools(
         ..options.clone()
     };
     Ok(Pools {
-        writer: open_pool(options)?,
-        probe: open_pool(&probe)?,
+        writer: open_pool(options, &insert_returning)?,
+        probe: open_pool(&probe, &insert_returning)?,
         reader: None,
+        insert_returning,
     })
 }
 
@@ -197,6 +201,7 @@ async fn open_sqlite(options: &DatabaseOptions) -> Result<Pools, PersistenceErro
             probe: writer.clone(),
             writer,
             reader: None,
+            insert_returning: InsertReturning::supported(),
         });
     }
     let read_only = connect.clone().read_only(true);
@@ -215,6 +220,7 @@ async fn open_sqlite(options: &DatabaseOptions) -> Result<Pools, PersistenceErro
         writer,
         probe: SqlxSqliteConnector::from_sqlx_sqlite_pool(probe),
         reader: Some(SqlxSqliteConnector::from_sqlx_sqlite_pool(reader)),
+        insert_returning: InsertReturning::supported(),
     })
 }
 
@@ -251,22 +257,35 @@ pub(crate) async fn before_close(writer: &DatabaseConnection) -> Result<(), DbEr
     }
 }
 
-fn open_mysql(options: &DatabaseOptions) -> Result<DatabaseConnection, PersistenceError> {
+fn open_mysql(
+    options: &DatabaseOptions,
+    insert_returning: &InsertReturning,
+) -> Result<DatabaseConnection, PersistenceError> {
     let connect = log_statements(parse::<MySqlConnectOptions>(options)?, options);
     let statement_timeout = options.statement_timeout;
+    let insert_returning = insert_returning.clone();
     let pool = pool_options(options)
         .max_lifetime(options.max_lifetime)
-        .after_connect(move |connection, _| set_up_mysql_session(connection, statement_timeout).boxed())
+        .after_connect(move |connection, _| {
+            set_up_mysql_session(connection, statement_timeout, insert_returning.clone()).boxed()
+        })
         .connect_lazy_with(connect);
     Ok(SqlxMySqlConnector::from_sqlx_mysql_pool(pool))
 }
 
-/// Limits how long a statement runs. MariaDB and MySQL have a variable each, in different units, and MySQL's covers SELECT
-/// only; a write mostly waits for a row lock, and that wait has a limit on both.
-async fn set_up_mysql_session(connection: &mut MySqlConnection, limit: Option<Duration>) -> Result<(), sqlx::Error> {
-    let Some(limit) = limit else { return Ok(()) };
+/// Notes whether the server is MariaDB, which returns rows that are inserted (from 10.5), and limits how long a statement
+/// runs. MariaDB and MySQL have a variable each for that, in different units, and MySQL's covers SELECT only; a write mostly
+/// waits for a row lock, and that wait has a limit on both.
+async fn set_up_mysql_session(
+    connection: &mut MySqlConnection,
+    limit: Option<Duration>,
+    insert_returning: InsertReturning,
+) -> Result<(), sqlx::Error> {
     let version: String = connection.fetch_one("SELECT VERSION()").await?.try_get(0)?;
-    let limit_statements = if version.contains("MariaDB") {
+    let is_mariadb = version.contains("MariaDB");
+    insert_returning.set_supported(is_mariadb);
+    let Some(limit) = limit else { return Ok(()) };
+    let limit_statements = if is_mariadb {
         format!("SET SESSION max_statement_time = {}", limit.as_secs_f64())
     } else {
         format!("SET SESSION max_execution_time = {}", limit.as_millis().max(1))
@@ -277,7 +296,7 @@ async fn set_up_mysql_session(connection: &mut MySqlConnection, limit: Option<Du
     Ok(())
 }
 
-fn open_postgres(options: &DatabaseOptions) -> Result<DatabaseConnection, PersistenceError> {
+fn open_postgres(options: &DatabaseOptions, _: &InsertReturning) -> Result<DatabaseConnection, PersistenceError> {
     let connect = log_statements(parse::<PgConnectOptions>(options)?, options).application_name("async-starter");
     let statement_timeout = options.statement_timeout;
     let pool = pool_options(options)

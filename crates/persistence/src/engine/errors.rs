@@ -53,6 +53,11 @@ pub(crate) fn is_unique_violation(error: &DbErr) -> bool {
     matches!(driver_error(error), Some(sqlx::Error::Database(error)) if error.kind() == ErrorKind::UniqueViolation)
 }
 
+/// Whether it is the server that objected, and not the way to it or the reading of its answer that failed.
+pub(crate) fn is_from_server(error: &DbErr) -> bool {
+    matches!(driver_error(error), Some(sqlx::Error::Database(_)))
+}
+
 /// Whether a unique violation is one of the index on `users.email`. PostgreSQL names the index; MySQL and SQLite do so at
 /// the end of a message whose middle may hold the address, so no other part of it counts.
 fn is_about_email(error: &dyn sqlx::error::DatabaseError) -> bool {

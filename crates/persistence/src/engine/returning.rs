@@ -1,30 +1,70 @@
-//! Writing rows and getting them back as stored.
+//! Writing rows and getting back what the database made of them.
 //!
-//! SQLite and PostgreSQL return the rows from the statement that writes them. MySQL cannot, and MariaDB can for INSERT
-//! only, so there the rows are read by a second statement; both must run in one transaction to agree.
+//! SQLite and PostgreSQL return columns from the statement that writes, MariaDB from INSERT alone, MySQL not at all. Where
+//! they are not returned they are read by a second statement; both must run in one transaction to agree.
 
-use sea_orm::{
-    ActiveModelTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, InsertMany, IntoActiveModel, Select,
-    UpdateMany,
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
 };
 
-/// Inserts rows and returns them, in no particular order. `read_back` selects exactly the rows that were inserted.
-pub(crate) async fn insert_many_returning<A, C>(
-    connection: &C,
-    rows: Vec<A>,
-    read_back: Select<A::Entity>,
-) -> Result<Vec<<A::Entity as EntityTrait>::Model>, DbErr>
-where
-    A: ActiveModelTrait + Send,
-    <A::Entity as EntityTrait>::Model: IntoActiveModel<A>,
-    C: ConnectionTrait,
-{
-    let insert: InsertMany<A> = A::Entity::insert_many(rows);
-    if connection.support_returning() {
-        return insert.exec_with_returning(connection).await;
+use sea_orm::{
+    ConnectionTrait, DbErr, EntityTrait, FromQueryResult, IdenStatic, QueryResult, Select, UpdateMany,
+    sea_query::{InsertStatement, Query, SelectStatement},
+};
+
+use super::Engine;
+use crate::Executor;
+
+/// Whether a server returns columns of the rows that an INSERT writes. MySQL and MariaDB have the same addresses, so which it
+/// is turns out with the first connection. Cloning shares the knowledge.
+#[derive(Clone, Debug)]
+pub(crate) struct InsertReturning(Arc<AtomicBool>);
+
+impl InsertReturning {
+    pub(crate) fn supported() -> Self {
+        Self(Arc::new(AtomicBool::new(true)))
     }
-    insert.exec_without_returning(connection).await?;
-    read_back.all(connection).await
+
+    pub(crate) fn not_yet_known() -> Self {
+        Self(Arc::new(AtomicBool::new(false)))
+    }
+
+    pub(crate) fn set_supported(&self, is_supported: bool) {
+        self.0.store(is_supported, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_supported(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Inserts rows and returns `columns` of them, in no particular order. `read_back` selects the same columns of exactly the
+/// rows that were inserted; where it is needed, `executor` has to be a transaction.
+pub(crate) async fn insert_returning<Column: IdenStatic>(
+    executor: &impl Executor,
+    mut insert: InsertStatement,
+    columns: &[Column],
+    read_back: impl FnOnce() -> SelectStatement,
+) -> Result<Vec<QueryResult>, DbErr> {
+    let connection = executor.inner();
+    let backend = connection.get_database_backend();
+    if !executor.returns_inserted_rows() {
+        connection.execute(&insert).await?;
+        return connection.query_all(&read_back()).await;
+    }
+    if Engine::of_backend(backend) != Engine::MySql {
+        insert.returning(Query::returning().columns(columns.iter().map(IdenStatic::as_str)));
+        return connection.query_all(&insert).await;
+    }
+    // MariaDB. The builder of statements speaks MySQL, which has no such clause.
+    let mut statement = backend.build(&insert);
+    for (index, column) in columns.iter().enumerate() {
+        statement.sql.push_str(if index == 0 { " RETURNING `" } else { "`, `" });
+        statement.sql.push_str(column.as_str());
+    }
+    statement.sql.push('`');
+    connection.query_all_raw(statement).await
 }
 
 /// Updates at most one row and returns it, or nothing when no row matched. `read_back` selects that row.

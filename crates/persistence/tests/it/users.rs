@@ -16,7 +16,10 @@ pub(crate) async fn an_inserted_user_is_found_as_it_was_returned(db: TestDatabas
     assert_eq!(users.find(user.id).await.unwrap(), Some(user.clone()));
     assert_eq!(users.find_by_email(&user.email).await.unwrap(), Some(user.clone()));
     assert!(users.exists(user.id).await.unwrap());
-    assert_eq!(users.find_many(&[user.id]).await.unwrap(), std::slice::from_ref(&user));
+    assert_eq!(
+        users.find_each(&[user.id]).await.unwrap()[&user.id].as_ref().unwrap(),
+        &user
+    );
     assert_eq!(
         users
             .existing_emails([&user.email, &email("other@example.com")])

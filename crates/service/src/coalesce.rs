@@ -1,0 +1,71 @@
+//! Merging what is waiting anyway: requests for single rows that come at the same time share a statement.
+//!
+//! A request to a database spends its time on the way. While one statement is on its way, others gather; when it is back, all
+//! that have gathered go together. There is no timer: who comes when nothing is on its way goes at once, alone, so an idle
+//! service is as fast as without, and the busier it is, the larger the groups, and the less each request costs.
+//!
+//! # Why an answer is as good as that of a statement of one's own
+//!
+//! **A read is as fresh.** A statement is built from those who have come by then, and sent after that; nobody joins one that
+//! has been sent. So the statement begins after each of its requests came, and sees whatever was committed before. That is
+//! what a statement of one's own would promise: not the state at the moment of the request, but one between request and
+//! answer (the two are linearizable alike). A client that was told of its write, and then reads, sees it.
+//!
+//! **A write is as durable.** The rows of a group are inserted by one statement (or one transaction, where their ids must be
+//! read back), and nobody is answered before it has been committed. The database makes such a statement whole or not at all,
+//! so there is no state in which a row is there whose request was told otherwise, nor the other way round.
+//!
+//! **A failure stays where it belongs.** A row that cannot be written fails the statement for all in its group, without a
+//! trace; then those to blame are found and told, and the others are written. A row that breaks a rule when it is read fails
+//! the one request that asked for it. What has nothing to do with any row, such as a lost connection, is told to all: that
+//! is what a statement of their own would have met.
+//!
+//! **Who gives up disturbs nobody.** A request that is dropped before its statement is built is left out of it; afterwards
+//! its answer goes nowhere. A write can therefore still happen when nobody waits for it any more, if its statement had been
+//! built: so it is with any statement that has been sent.
+
+mod gathering;
+mod read;
+mod write;
+
+pub use read::{ReadCoalescer, ReadTogether};
+pub use write::{WriteCoalescer, WriteTogether};
+
+use std::panic::resume_unwind;
+
+use persistence::Histogram;
+use tokio::sync::oneshot;
+
+use crate::RuntimeStopped;
+
+/// How a batch works that gathers requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CoalescingOptions {
+    /// How many batches may be on their way at once; 1 or more. With more of them a request waits less for the batch before
+    /// its own, and the batches are smaller.
+    pub max_batches: usize,
+    /// The most requests in one batch; 1 or more.
+    pub max_members: usize,
+}
+
+/// What becomes of a member of a batch.
+type Answer<T, E> = Result<Result<T, E>, Panicked>;
+
+/// The work on a batch panicked; the panic itself has been reported.
+#[derive(Clone, Copy, Debug)]
+struct Panicked;
+
+fn note_size(sizes: &Histogram, members: usize) {
+    sizes.observe(u32::try_from(members).unwrap_or(u32::MAX).into());
+}
+
+/// Waits for the answer to a member of a batch.
+async fn answer<T, E: From<RuntimeStopped>>(answer: oneshot::Receiver<Answer<T, E>>) -> Result<T, E> {
+    match answer.await {
+        Ok(Ok(outcome)) => outcome,
+        // As if the statement had been the caller's own.
+        Ok(Err(Panicked)) => resume_unwind(Box::new("the work on a shared batch panicked")),
+        // Nobody is left who could answer.
+        Err(_) => Err(RuntimeStopped.into()),
+    }
+}

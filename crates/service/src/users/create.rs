@@ -1,0 +1,250 @@
+//! Creating users: one, many at once, and once however often it is asked for.
+
+use domain::{Email, NewUser, Timestamp, User, UserBatch};
+use persistence::{Database, PersistenceError, Transaction, UserRepository};
+
+use super::UserService;
+use crate::{
+    Caller, Counter, IdempotentRequest, KeptOnce, MAX_RETRIES, UserError,
+    coalesce::WriteTogether,
+    idempotency::{OnceWork, Turn},
+    retry,
+    user_count::UserCount,
+};
+
+impl UserService {
+    /// Creates a user.
+    ///
+    /// # Errors
+    /// [`UserError::EmailTaken`], decided by the unique index.
+    pub async fn create(&self, new_user: NewUser) -> Result<User, UserError> {
+        if let Some(creations) = &self.creations {
+            return creations.write(new_user).await;
+        }
+        let creation = self.creation();
+        let work = |caller: Caller| async move { creation.write_alone(new_user, &caller).await };
+        self.runtime.run_for_caller(work).await
+    }
+
+    /// Creates a user once, however often `request` is made. `to_answer` writes what is to be answered, and kept.
+    ///
+    /// # Errors
+    /// As for [`create`](Self::create), [`UserError::IdempotencyKeyReused`], and [`UserError::IdempotencyInProgress`] when
+    /// the first request has not ended within two seconds.
+    pub async fn create_once(
+        &self,
+        request: IdempotentRequest,
+        new_user: NewUser,
+        to_answer: fn(User) -> Vec<u8>,
+    ) -> Result<KeptOnce, UserError> {
+        let count = self.count.clone();
+        let work = CreateOne { new_user, to_answer };
+        let in_turn = |turn: Turn| async move {
+            let change = count.begin_change();
+            let outcome = turn.once(&work).await;
+            change.end_creating(&outcome, |kept| if kept.is_replay { 0 } else { 1 });
+            outcome
+        };
+        self.idempotency.in_turn(request, in_turn).await
+    }
+
+    /// Creates all users of a batch, in one transaction, and returns them in the same order; or none.
+    ///
+    /// # Errors
+    /// [`UserError::EmailsTaken`] with every user of the batch whose address is not free.
+    pub async fn create_many(&self, batch: UserBatch) -> Result<Vec<User>, UserError> {
+        let creation = self.creation();
+        let work = |caller: Caller| async move {
+            let (database, retries) = (&creation.database, &creation.retries);
+            let insert = || async { Ok(retry(retries, || insert_all(database, &batch, &caller)).await?) };
+            let change = creation.count.begin_change();
+            let outcome = unless_taken(database, &batch, insert).await;
+            change.end_creating(&outcome, Vec::len);
+            outcome
+        };
+        self.runtime.run_for_caller(work).await
+    }
+
+    /// Creates all users of a batch once, however often `request` is made. `to_answer` writes what is to be answered, and
+    /// kept.
+    ///
+    /// # Errors
+    /// As for [`create_many`](Self::create_many), and those of [`create_once`](Self::create_once) about the key.
+    pub async fn create_many_once(
+        &self,
+        request: IdempotentRequest,
+        batch: UserBatch,
+        to_answer: fn(Vec<User>) -> Vec<u8>,
+    ) -> Result<KeptOnce, UserError> {
+        let (database, count) = (self.database.clone(), self.count.clone());
+        let work = CreateMany { batch, to_answer };
+        let in_turn = |turn: Turn| async move {
+            let change = count.begin_change();
+            let outcome = unless_taken(&database, &work.batch, || turn.once(&work)).await;
+            let users = work.batch.users().len();
+            change.end_creating(&outcome, |kept| if kept.is_replay { 0 } else { users });
+            outcome
+        };
+        self.idempotency.in_turn(request, in_turn).await
+    }
+
+    /// What creating a user takes.
+    pub(super) fn creation(&self) -> Creation {
+        Creation {
+            database: self.database.clone(),
+            retries: self.counters.transaction_retries.clone(),
+            count: self.count.clone(),
+        }
+    }
+}
+
+/// The creation of users that have nothing to do with each other.
+pub(super) struct Creation {
+    database: Database,
+    retries: Counter,
+    count: UserCount,
+}
+
+impl Creation {
+    async fn write_alone(&self, new_user: NewUser, caller: &Caller) -> Result<User, UserError> {
+        let change = self.count.begin_change();
+        let users = UserRepository::new(self.database.writer());
+        let insert = || async {
+            // A conflict is no reason to go on for somebody who has gone.
+            if caller.is_gone() {
+                return Err(PersistenceError::Abandoned);
+            }
+            users.insert(new_user.clone(), Timestamp::now()).await
+        };
+        let outcome = retry(&self.retries, insert).await.map_err(UserError::from);
+        change.end_creating(&outcome, |_| 1);
+        outcome
+    }
+
+    /// One statement, which is its own transaction, wherever the ids of the rows come with it: round trips count.
+    async fn insert(&self, new_users: &[NewUser]) -> Result<Vec<User>, PersistenceError> {
+        let (writer, now) = (self.database.writer(), Timestamp::now());
+        if let [new_user] = new_users {
+            return Ok(vec![UserRepository::new(writer).insert(new_user.clone(), now).await?]);
+        }
+        if writer.returns_inserted_rows() {
+            return UserRepository::new(writer).insert_many(new_users, now).await;
+        }
+        let transaction = self.database.begin().await?;
+        let users = UserRepository::new(&transaction).insert_many(new_users, now).await?;
+        transaction.commit().await?;
+        Ok(users)
+    }
+}
+
+impl WriteTogether for Creation {
+    type Item = NewUser;
+    type Key = Email;
+    type Written = User;
+    type Error = UserError;
+
+    fn key(new_user: &NewUser) -> &Email {
+        &new_user.email
+    }
+
+    async fn write(&self, new_users: &[NewUser]) -> Result<Vec<User>, UserError> {
+        let change = self.count.begin_change();
+        let outcome = retry(&self.retries, || self.insert(new_users))
+            .await
+            .map_err(UserError::from);
+        change.end_creating(&outcome, Vec::len);
+        outcome
+    }
+
+    fn may_be_about_one_item(error: &UserError) -> bool {
+        match error {
+            UserError::EmailTaken => true,
+            UserError::DatabaseUnavailable(cause) | UserError::Internal(cause) => cause.is_refusal(),
+            _ => false,
+        }
+    }
+
+    /// The unique index has objected; this finds out to whom.
+    async fn refused(&self, new_users: &[NewUser]) -> Result<Vec<(usize, UserError)>, UserError> {
+        let emails = new_users.iter().map(|new_user| &new_user.email);
+        let taken = UserRepository::new(self.database.writer())
+            .existing_emails(emails)
+            .await?;
+        let refused = (0..)
+            .zip(new_users)
+            .filter(|(_, new_user)| taken.contains(&new_user.email))
+            .map(|(position, _)| (position, UserError::EmailTaken));
+        Ok(refused.collect())
+    }
+}
+
+/// A create that is done once.
+struct CreateOne {
+    new_user: NewUser,
+    to_answer: fn(User) -> Vec<u8>,
+}
+
+/// A batch that is created once.
+struct CreateMany {
+    batch: UserBatch,
+    to_answer: fn(Vec<User>) -> Vec<u8>,
+}
+
+impl OnceWork for CreateOne {
+    async fn run(&self, transaction: &Transaction) -> Result<Vec<u8>, PersistenceError> {
+        let users = UserRepository::new(transaction);
+        let user = users.insert(self.new_user.clone(), Timestamp::now()).await?;
+        Ok((self.to_answer)(user))
+    }
+}
+
+impl OnceWork for CreateMany {
+    async fn run(&self, transaction: &Transaction) -> Result<Vec<u8>, PersistenceError> {
+        let users = UserRepository::new(transaction);
+        let created = users.insert_many(self.batch.users(), Timestamp::now()).await?;
+        Ok((self.to_answer)(created))
+    }
+}
+
+async fn insert_all(database: &Database, batch: &UserBatch, caller: &Caller) -> Result<Vec<User>, PersistenceError> {
+    let transaction = database.begin().await?;
+    let users = UserRepository::new(&transaction)
+        .insert_many(batch.users(), Timestamp::now())
+        .await?;
+    caller.commit(transaction).await?;
+    Ok(users)
+}
+
+/// Runs `insert`, and where an address of the batch is not free, finds out all that are not.
+///
+/// Usually the batch is inserted at once. Only when the unique index objects are the conflicts looked up, and when they are
+/// gone by then, their users deleted meanwhile, the batch is tried again.
+async fn unless_taken<T, Insert>(
+    database: &Database,
+    batch: &UserBatch,
+    insert: impl Fn() -> Insert,
+) -> Result<T, UserError>
+where
+    Insert: Future<Output = Result<T, UserError>>,
+{
+    for _ in 0..=MAX_RETRIES {
+        if batch.conflicts(&[].into()).is_empty() {
+            match insert().await {
+                Err(UserError::EmailTaken) => {}
+                outcome => return outcome,
+            }
+        }
+        let conflicts = find_conflicts(database, batch).await?;
+        if !conflicts.is_empty() {
+            return Err(UserError::EmailsTaken(conflicts));
+        }
+    }
+    // Users with these addresses come and go faster than we can look. Nobody is to blame; later it may work.
+    Err(UserError::DatabaseUnavailable(PersistenceError::EmailTaken))
+}
+
+async fn find_conflicts(database: &Database, batch: &UserBatch) -> Result<Vec<usize>, PersistenceError> {
+    let emails = batch.users().iter().map(|user| &user.email);
+    let taken = UserRepository::new(database.writer()).existing_emails(emails).await?;
+    Ok(batch.conflicts(&taken))
+}
