@@ -65,6 +65,10 @@ const STEPS: &[Step] = &[
 
 const FULL_STEPS: &[Step] = &[
     Step {
+        name: "unshared",
+        run: tests_without_sharing,
+    },
+    Step {
         name: "advisories",
         run: advisories,
     },
@@ -161,6 +165,22 @@ fn tests() -> Result<Outcome> {
     let require = vec![Engine::Mysql, Engine::Mariadb, Engine::Postgres, Engine::Redis];
     let code = test::run(&test::Options {
         require,
+        ..test::Options::default()
+    })?;
+    if code != ExitCode::SUCCESS {
+        bail!("see the failures above");
+    }
+    Ok(Outcome::Passed)
+}
+
+/// The tests of the layers that share statements, with sharing switched off: nobody may be able to tell.
+fn tests_without_sharing() -> Result<Outcome> {
+    let require = vec![Engine::Mysql, Engine::Mariadb, Engine::Postgres, Engine::Redis];
+    let packages = ["--package", "async-starter-service", "--package", "async-starter-api"];
+    let code = test::run(&test::Options {
+        require,
+        arguments: packages.into_iter().chain(["--test", "it"]).map(Into::into).collect(),
+        without_sharing: true,
         ..test::Options::default()
     })?;
     if code != ExitCode::SUCCESS {

@@ -19,6 +19,9 @@ pub(crate) struct Options {
     /// Start no server: use only those that run, or that `TEST_MYSQL_URL` and its like name
     #[arg(long)]
     pub(crate) no_start: bool,
+    /// Let no two requests share a statement, as with READ_COALESCING=off and WRITE_COALESCING=off
+    #[arg(long)]
+    pub(crate) without_sharing: bool,
     /// Arguments for `cargo test`, after `--`
     #[arg(last = true, value_name = "CARGO TEST ARGS")]
     pub(crate) arguments: Vec<OsString>,
@@ -46,6 +49,9 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
 
     let mut cargo = workspace::cargo_at_root(&["test", "--workspace"]);
     cargo.args(&options.arguments);
+    if options.without_sharing {
+        cargo.env("TEST_COALESCING", "off");
+    }
     for engine in &found {
         engine.tell(&mut cargo);
     }

@@ -7,6 +7,7 @@
 //! To add a variable: a row in `config/table.rs`, a field below, a line in `config/sections.rs`, and the line in
 //! `.env.example` that a test asks for.
 
+mod database;
 mod database_url;
 mod layers;
 mod origins;
@@ -129,6 +130,10 @@ pub(crate) struct Database {
     pub(crate) slow_statement_threshold: Duration,
     /// Whether to run pending migrations at start.
     pub(crate) auto_migrate: bool,
+    /// Whether reads that come at the same time share a statement.
+    pub(crate) coalesce_reads: bool,
+    /// Whether creates that come at the same time share a statement.
+    pub(crate) coalesce_writes: bool,
 }
 
 /// What the API offers.

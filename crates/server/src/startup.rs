@@ -6,7 +6,7 @@ use actix_web::{HttpServer, http::KeepAlive};
 use anyhow::Context;
 use api::{ApiOptions, AppState, AuthOptions, JwtOptions, Lifecycle, RateLimitOptions, RateLimitStore};
 use persistence::{CREATE_USERS, Database, DatabaseOptions, Durability, Engine, Migrations, add_sample_users};
-use service::{DatabaseRuntime, HealthService, UserService};
+use service::{Coalescing, DatabaseRuntime, HealthService, UserService};
 use tokio::{runtime::Handle, time::timeout};
 
 use crate::{
@@ -38,6 +38,7 @@ pub(crate) async fn serve(config: &Config, telemetry: &Telemetry) -> anyhow::Res
     let lifecycle = Lifecycle::default();
     let runtime = DatabaseRuntime::new(Handle::current());
     let users = UserService::new(database.clone(), runtime.clone())
+        .with_coalescing(coalescing(&config.database))
         .with_idempotency_time_to_live(config.api.idempotency_time_to_live);
     let health = HealthService::new(database.clone(), runtime);
     // Says in the log, at once, that migrations are pending or that the database does not answer.
@@ -108,6 +109,14 @@ pub(crate) fn database_options(config: &config::Database) -> DatabaseOptions {
         slow_statement_threshold: config.slow_statement_threshold,
         durability: Durability::Full,
         acquire_times: None,
+    }
+}
+
+/// Which statements requests share, as the configuration asks for it.
+fn coalescing(config: &config::Database) -> Coalescing {
+    Coalescing {
+        reads: config.coalesce_reads,
+        writes: config.coalesce_writes,
     }
 }
 

@@ -26,6 +26,8 @@
 
 mod gathering;
 mod read;
+#[cfg(test)]
+mod tests;
 mod write;
 
 pub use read::{ReadCoalescer, ReadTogether};

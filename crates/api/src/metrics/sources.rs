@@ -49,6 +49,28 @@ impl Sources {
         ]
     }
 
+    /// How many requests shared a statement, by what it did.
+    fn encode_batch_sizes(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let help = "How many requests shared a statement; 1 where there was nobody to share it with";
+        let mut sizes = encoder.encode_descriptor("coalesced_batch_size", help, None, MetricType::Histogram)?;
+        let by_kind = [
+            ("read", &self.counters.read_batch_sizes),
+            ("count", &self.counters.count_batch_sizes),
+            ("create", &self.counters.write_batch_sizes),
+        ];
+        for (kind, histogram) in by_kind {
+            let buckets = histogram.buckets();
+            let count = buckets.iter().map(|(_, count)| count).sum();
+            sizes.encode_family(&[("kind", kind)])?.encode_histogram::<NoLabelSet>(
+                histogram.sum(),
+                count,
+                &buckets,
+                None,
+            )?;
+        }
+        Ok(())
+    }
+
     fn encode_pools(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
         let pools = self.health.pools();
         let help = "Open connections to the database";
@@ -102,6 +124,7 @@ impl Collector for Sources {
                 .encode_descriptor(name, help, None, MetricType::Counter)?
                 .encode_counter::<NoLabelSet, u64, f64>(&count, None)?;
         }
+        self.encode_batch_sizes(&mut encoder)?;
         self.encode_pools(&mut encoder)
     }
 }

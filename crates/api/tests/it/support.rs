@@ -7,10 +7,13 @@ use std::net::SocketAddr;
 
 use actix_web::{HttpServer, dev::ServerHandle};
 use api::{ApiOptions, AppState, Lifecycle};
-use persistence::{Database, test_db::TestDatabase};
+use persistence::{
+    Database,
+    test_db::{TestDatabase, variable},
+};
 use reqwest::redirect::Policy;
 use serde_json::{Value, json};
-use service::{DatabaseRuntime, HealthService, UserService};
+use service::{Coalescing, DatabaseRuntime, HealthService, UserService};
 use tokio::runtime::Handle;
 
 use crate::{answer::Answer, contract};
@@ -36,6 +39,15 @@ pub(crate) struct Request {
     pub(crate) body: Option<Vec<u8>>,
 }
 
+/// As by default. With `TEST_COALESCING=off` no statement is shared: the answers must be the same.
+fn coalescing() -> Coalescing {
+    let shares = variable("TEST_COALESCING").as_deref() != Some("off");
+    Coalescing {
+        reads: shares,
+        writes: shares,
+    }
+}
+
 impl TestApp {
     pub(crate) fn start(db: &TestDatabase) -> Self {
         Self::start_with(db, |_| ())
@@ -51,7 +63,7 @@ impl TestApp {
         let mut options = ApiOptions::default();
         change(&mut options);
         let runtime = DatabaseRuntime::new(Handle::current());
-        let users = UserService::new(database.clone(), runtime.clone());
+        let users = UserService::new(database.clone(), runtime.clone()).with_coalescing(coalescing());
         let health = HealthService::new(database.clone(), runtime);
         let lifecycle = Lifecycle::default();
         let state = AppState::new(users, health, options, lifecycle.clone()).unwrap();

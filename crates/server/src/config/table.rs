@@ -210,17 +210,15 @@ pub(super) static VARIABLES: &[Variable] = &[
     Variable::new(
         DATABASE,
         "READ_COALESCING",
-        Fixed("false"),
-        "merge concurrent reads of single rows",
-    )
-    .no_effect_unless(OFF, "read coalescing"),
+        Fixed("true"),
+        "whether reads of single users, and counts, that come at the same time share a statement",
+    ),
     Variable::new(
         DATABASE,
         "WRITE_COALESCING",
-        Fixed("false"),
-        "merge concurrent inserts of single rows",
-    )
-    .no_effect_unless(OFF, "write coalescing"),
+        Fixed("true"),
+        "whether users that are created at the same time share a statement",
+    ),
     Variable::new(
         API,
         "API_TITLE",

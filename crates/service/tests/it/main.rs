@@ -19,6 +19,7 @@ mod once;
 mod preconditions;
 mod retrying;
 mod runtime;
+mod sharing;
 mod support;
 mod use_cases;
 
@@ -67,6 +68,17 @@ fn main() -> ExitCode {
         runtime::work_runs_on_its_own_runtime_whoever_waits_for_it,
         runtime::a_runtime_that_stopped_says_so,
         runtime::a_runtime_that_stops_undoes_what_it_was_doing,
+        sharing::of_creates_at_once_each_gets_the_id_of_its_own_address,
+        sharing::of_creates_at_once_with_shared_addresses_one_succeeds_for_each,
+        sharing::a_poisoned_row_fails_alone,
+        sharing::while_the_database_is_slow_creates_gather_and_who_gives_up_is_not_created,
+        sharing::when_the_connection_of_a_batch_breaks_its_members_are_told_and_the_next_are_served,
+        sharing::a_row_that_breaks_the_rules_fails_only_who_asks_for_it,
+        sharing::who_was_told_of_a_change_finds_it_under_a_hundred_schedules,
+        sharing::who_was_told_of_a_change_is_counted_right,
+        sharing::whatever_goes_on_a_total_lies_between_what_was_told_and_what_was_asked_for,
+        sharing::what_another_instance_creates_is_counted_within_a_second,
+        sharing::nothing_is_shared_where_that_is_switched_off,
         health::an_answer_is_kept_for_half_a_second_and_no_longer,
         health::a_server_that_keeps_silent_is_given_up_within_two_seconds,
         health::a_hundred_who_ask_at_once_share_one_probe,

@@ -5,9 +5,9 @@ use std::time::Duration;
 use domain::{Email, NewUser, User, UserBatch, UserChanges, UserFilter, UserId, UserName};
 use persistence::{
     Database, DatabaseOptions, UserRepository,
-    test_db::{TestDatabase, TestEngine},
+    test_db::{TestDatabase, TestEngine, variable},
 };
-use service::{DatabaseRuntime, UserService};
+use service::{Coalescing, DatabaseRuntime, UserService};
 use tokio::runtime::Handle;
 
 pub(crate) const EVERYBODY: UserFilter = UserFilter { email: None };
@@ -17,8 +17,14 @@ pub(crate) fn runtime() -> DatabaseRuntime {
     DatabaseRuntime::new(Handle::current())
 }
 
+/// The use cases as they are by default. With `TEST_COALESCING=off` none shares a statement: the answers must be the same.
 pub(crate) fn users_of(database: &Database) -> UserService {
-    UserService::new(database.clone(), runtime())
+    let shares = variable("TEST_COALESCING").as_deref() != Some("off");
+    let coalescing = Coalescing {
+        reads: shares,
+        writes: shares,
+    };
+    UserService::new(database.clone(), runtime()).with_coalescing(coalescing)
 }
 
 pub(crate) fn name(text: &str) -> UserName {

@@ -221,6 +221,7 @@ fn values_that_ask_for_nothing_are_accepted_without_a_word() {
         ("METRICS_ADDR", "off"),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "none"),
         ("READ_COALESCING", "false"),
+        ("WRITE_COALESCING", "off"),
         ("CORS_ORIGINS", "[]"),
         ("DEBUG", ""),
     ] {
@@ -234,13 +235,7 @@ fn values_that_ask_for_nothing_are_accepted_without_a_word() {
 
 #[test]
 fn hints_without_effect_are_accepted_with_a_warning() {
-    for (name, value) in [
-        ("READ_COALESCING", "true"),
-        ("WRITE_COALESCING", "true"),
-        ("REPLICA_MAX_LAG", "1"),
-        ("DEBUG", "true"),
-        ("DB_MAX_OVERFLOW", "10"),
-    ] {
+    for (name, value) in [("REPLICA_MAX_LAG", "1"), ("DEBUG", "true"), ("DB_MAX_OVERFLOW", "10")] {
         let loaded = with(name, value).accepted();
         let [warning] = loaded.warnings.as_slice() else {
             panic!("{name}: {:?}", loaded.warnings)
