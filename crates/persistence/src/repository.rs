@@ -75,6 +75,16 @@ impl<'a, E: Executor> UserRepository<'a, E> {
         in_order.collect()
     }
 
+    /// Inserts users with the creation times given, all or none.
+    ///
+    /// # Errors
+    /// As for [`insert_many`](Self::insert_many).
+    pub(crate) async fn insert_at(&self, users: &[(NewUser, Timestamp)]) -> Result<(), PersistenceError> {
+        let insert = insert_rows(users.iter().map(|(new_user, created_at)| (new_user, *created_at)))?;
+        self.0.inner().execute(&insert).await?;
+        Ok(())
+    }
+
     /// Inserts users with the creation times given. One whose address exists is left alone.
     ///
     /// # Errors
@@ -96,11 +106,17 @@ impl<'a, E: Executor> UserRepository<'a, E> {
         &self,
         emails: impl IntoIterator<Item = &'e Email>,
     ) -> Result<HashSet<Email>, PersistenceError> {
-        let users = with_emails(emails).all(self.0.inner()).await?;
-        users
-            .into_iter()
-            .map(|row| User::try_from(row).map(|user| user.email))
-            .collect()
+        let rows = with_emails(emails).select_only().column(user::Column::Id);
+        let rows: Vec<(i64, String)> = rows
+            .column(user::Column::Email)
+            .into_tuple()
+            .all(self.0.inner())
+            .await?;
+        let read = |(id, email): (i64, String)| {
+            let column = "email";
+            Email::parse(&email).map_err(|violation| PersistenceError::InvalidRow { id, column, violation })
+        };
+        rows.into_iter().map(read).collect()
     }
 
     /// The user with this id.

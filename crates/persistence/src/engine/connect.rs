@@ -37,6 +37,13 @@ const SQLITE_LOCK_WAITS: u32 = 4;
 /// How long maintenance waits for another process's lock on a SQLite database.
 const SQLITE_MAINTENANCE_LOCK_WAIT: Duration = Duration::from_secs(30);
 
+/// How much of a SQLite database a bulk load keeps in memory, in KiB. New rows go anywhere in the indexes, and with the usual
+/// 2 MiB each would have to be read again.
+const BULK_CACHE_KIB: u32 = 128 * 1024;
+
+/// After how many pages of log a bulk load moves them into a SQLite database. A page that changes often is moved once then.
+const BULK_CHECKPOINT_PAGES: u32 = 50_000;
+
 /// The pools of one database.
 pub(crate) struct Pools {
     pub(crate) writer: DatabaseConnection,
@@ -179,6 +186,12 @@ async fn open_sqlite(options: &DatabaseOptions) -> Result<Pools, PersistenceErro
             None => SQLITE_MAINTENANCE_LOCK_WAIT,
         })
         .foreign_keys(true);
+    let connect = match options.durability {
+        Durability::Full => connect,
+        Durability::Relaxed => connect
+            .pragma("cache_size", format!("-{BULK_CACHE_KIB}"))
+            .pragma("wal_autocheckpoint", BULK_CHECKPOINT_PAGES.to_string()),
+    };
     // A file that does not exist is made, unless the address says otherwise.
     let connect = if url.contains("mode=") {
         connect
