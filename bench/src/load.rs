@@ -20,7 +20,7 @@ use hdrhistogram::Histogram;
 use tokio::task::{JoinSet, LocalSet};
 use tokio::time::timeout;
 
-pub(crate) use connection::{Connection, upload};
+pub(crate) use connection::{Answer, Connection, upload};
 use pacer::Pacer;
 pub(crate) use requests::{Requests, import_line};
 

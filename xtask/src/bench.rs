@@ -43,7 +43,7 @@ impl Measured {
 /// Options of `cargo xtask bench`.
 #[derive(Args)]
 #[command(
-    after_help = "The machine should be quiet, and takes about half an hour for each engine. For a first look:\n  \
+    after_help = "The machine should be quiet, and takes about a quarter of an hour for each engine. For a first look:\n  \
     cargo xtask bench --engine sqlite --only get,post --rounds 1 --seconds 1\n\n\
     docs/benchmarks/README.md tells what is measured and how to read it. All options of a measurement:\n  \
     cargo xtask bench -- --help"

@@ -34,13 +34,17 @@ impl Answer {
     /// The answer itself if it is 2xx.
     ///
     /// # Errors
-    /// Otherwise, with what `asked` for it and the beginning of what was answered.
+    /// Otherwise, with what was `asked`.
     pub(crate) fn successful(self, asked: &str) -> Result<Self> {
         if (200..300).contains(&self.status) {
             return Ok(self);
         }
-        let beginning = String::from_utf8_lossy(self.body.get(..300).unwrap_or(&self.body)).into_owned();
-        bail!("{asked} is answered with {}: {beginning}", self.status)
+        // A problem document names itself; the rest of it differs from time to time.
+        let code = self
+            .json()
+            .ok()
+            .and_then(|problem| Some(problem.get("code")?.as_str()?.to_owned()));
+        bail!("{asked} is answered with {} {}", self.status, code.unwrap_or_default())
     }
 
     /// The body as JSON.

@@ -167,3 +167,44 @@ async fn an_upload_is_answered_even_if_the_server_does_not_want_it_all() {
     });
     assert_eq!(answer.await.unwrap().status, 404);
 }
+
+#[tokio::test]
+async fn an_upload_sends_its_whole_body_in_chunks() {
+    let local = LocalSet::new();
+    let received = local.run_until(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = tokio::task::spawn_local(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let (mut received, mut buffer) = (Vec::new(), [0; 4096]);
+            while !received.ends_with(b"\r\n0\r\n\r\n") {
+                let read = stream.read(&mut buffer).await.unwrap();
+                assert!(read > 0, "closed before the end of the body");
+                received.extend_from_slice(&buffer[..read]);
+            }
+            stream.write_all(OK.as_bytes()).await.unwrap();
+            String::from_utf8(received).unwrap()
+        });
+        let mut pieces = 0;
+        let fill = |piece: &mut String| {
+            pieces += 1;
+            if pieces <= 3 {
+                import_line(piece, pieces);
+            }
+        };
+        let answer = upload(address, "/import", "application/x-ndjson", Duration::from_secs(5), fill)
+            .await
+            .unwrap();
+        assert_eq!((answer.status, answer.body.as_slice()), (200, b"ok".as_slice()));
+        server.await.unwrap()
+    });
+    let received = received.await;
+    let (head, body) = received.split_once("\r\n\r\n").unwrap();
+    assert!(head.contains("Transfer-Encoding: chunked"), "{head}");
+    let line = |number: u64| {
+        let mut line = String::new();
+        import_line(&mut line, number);
+        format!("{:x}\r\n{line}\r\n", line.len())
+    };
+    assert_eq!(body, format!("{}{}{}0\r\n\r\n", line(1), line(2), line(3)));
+}

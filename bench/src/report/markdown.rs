@@ -181,7 +181,11 @@ fn comparison_row(group: Group, load: &Comparison, language: Language) -> Option
     Some([
         format!("{}, c={}", language.work(group), load.connections),
         pair(load.medians(|side| side.requests_per_second)?, grouped),
-        ratio(load.ratio()?.median),
+        match group {
+            // The throughput of an open loop is given, so it is the latency that tells.
+            Group::Latency => format!("p99 {}", ratio(load.p99_ratio()?.median)),
+            _ => ratio(load.ratio()?.median),
+        },
         pair(load.medians(|side| side.p50_micros)?, grouped),
         pair(load.medians(|side| side.p99_micros)?, grouped),
         pair(load.medians(|side| side.cpu_micros_per_request)?, one_decimal),

@@ -95,7 +95,8 @@ fn ratios(results: &Results, group: Group) -> Result<String> {
         "{}: throughput against the hand-written server",
         group.name().to_uppercase()
     );
-    drawn(&title, &labels, highest * 1.12, ratio, |chart| {
+    let place = SeriesLabelPosition::UpperLeft;
+    drawn(&title, &labels, place, highest * 1.12, ratio, |chart| {
         let bounds = targets.iter().map(|(x, target)| {
             PathElement::new(
                 vec![(x - HALF_WIDTH, *target), (x + HALF_WIDTH, *target)],
@@ -160,6 +161,8 @@ fn throughput(engine: Engine, results: &EngineResults) -> Result<String> {
     drawn(
         &format!("{}: requests per second", engine.title()),
         &labels,
+        // Over the creates, whose bars are the lower ones.
+        SeriesLabelPosition::UpperRight,
         highest * 1.08,
         grouped,
         |chart| {
@@ -193,6 +196,7 @@ fn text(size: f64) -> TextStyle<'static> {
 fn drawn(
     title: &str,
     labels: &[String],
+    legend_place: SeriesLabelPosition,
     highest: f64,
     shown: fn(f64) -> String,
     draw: impl FnOnce(&mut Chart<'_>) -> Result<()>,
@@ -224,7 +228,7 @@ fn drawn(
         draw(&mut chart)?;
         chart
             .configure_series_labels()
-            .position(SeriesLabelPosition::UpperLeft)
+            .position(legend_place)
             .background_style(BACKGROUND.filled())
             .border_style(FAINT)
             .label_font(text(13.0))

@@ -155,7 +155,7 @@ fn warnings(results: &EngineResults) -> Vec<String> {
                     busy.1 * 100.0
                 ));
             }
-            if *group == Group::Get
+            if *group != Group::Latency
                 && let Some(limits) = comparison.ratio()
                 && limits.max > 1.5 * limits.min
             {
