@@ -1,4 +1,4 @@
-//! The database engines that the tests run on, the Redis that some of them share, and how a server of each is had: one that the environment names, one that
+//! The database engines that the tests and the benchmark run on, the Redis that some of them share, and how a server of each is had: one that the environment names, one that
 //! runs already, or a private one started for these tests and stopped after them.
 
 use std::net::TcpListener;
@@ -65,6 +65,12 @@ impl Engine {
             server: kind.find(may_start, required),
         }
     }
+
+    /// A private server that runs or is started, whatever the environment names: its settings are those of this repository.
+    pub(crate) fn start_private(self) -> Found {
+        let server = self.server().map_or(Server::Embedded, |kind| kind.find_private());
+        Found { engine: self, server }
+    }
 }
 
 /// An engine and the server that its tests will use.
@@ -96,6 +102,14 @@ impl Found {
         match &self.server {
             Server::Missing { reason, .. } => Some(reason),
             Server::Embedded | Server::Given { .. } | Server::Running { .. } | Server::Started { .. } => None,
+        }
+    }
+
+    /// Where a private server is, with its password; `None` if there is none.
+    pub(crate) fn url(&self) -> Option<&str> {
+        match &self.server {
+            Server::Running { url, .. } | Server::Started { url, .. } => Some(url),
+            Server::Embedded | Server::Given { .. } | Server::Missing { .. } => None,
         }
     }
 
@@ -153,6 +167,20 @@ impl ServerKind {
                 reason: format!("{variable} is not set, and --no-start was given"),
             };
         }
+        self.start_or_tell_why_not(required)
+    }
+
+    /// A private server, downloaded first where that is needed.
+    fn find_private(&self) -> Server {
+        let variable = self.variable;
+        match self.tool("status", None) {
+            Ok(url) => Server::Running { variable, url },
+            Err(_) => self.start_or_tell_why_not(true),
+        }
+    }
+
+    fn start_or_tell_why_not(&self, required: bool) -> Server {
+        let variable = self.variable;
         if self.engine == Engine::Mysql && !self.is_unpacked() {
             if !required {
                 let reason = "needs a download of about 400 MB, once: cargo xtask test --require mysql".to_owned();

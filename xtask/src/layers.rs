@@ -18,6 +18,7 @@ const SERVICE: &str = "async-starter-service";
 const API: &str = "async-starter-api";
 const SERVER: &str = "async-starter";
 const XTASK: &str = "xtask";
+const BENCH: &str = "async-starter-bench";
 
 /// What one crate of ours may use of the others.
 struct Layer {
@@ -57,6 +58,12 @@ const LAYERS: &[Layer] = &[
         may_use: &[],
         tests_may_also_use: &[],
     },
+    // It measures the product from outside, against a server of its own.
+    Layer {
+        package: BENCH,
+        may_use: &[],
+        tests_may_also_use: &[],
+    },
 ];
 
 /// A library of others that only some of our crates may name, in tests too.
@@ -75,12 +82,12 @@ const RESERVED: &[Reserved] = &[
     },
     Reserved {
         library: "sqlx*",
-        only_in: &[PERSISTENCE],
+        only_in: &[PERSISTENCE, BENCH],
         because: "SQL is the business of persistence",
     },
     Reserved {
         library: "actix-*",
-        only_in: &[API, SERVER],
+        only_in: &[API, SERVER, BENCH],
         because: "HTTP is the business of api; server starts it",
     },
     Reserved {
@@ -90,12 +97,12 @@ const RESERVED: &[Reserved] = &[
     },
     Reserved {
         library: "serde",
-        only_in: &[PERSISTENCE, API, SERVER, XTASK],
+        only_in: &[PERSISTENCE, API, SERVER, XTASK, BENCH],
         because: "domain and service have no wire format; each edge has its own types",
     },
     Reserved {
         library: "tokio*",
-        only_in: &[PERSISTENCE, SERVICE, API, SERVER],
+        only_in: &[PERSISTENCE, SERVICE, API, SERVER, BENCH],
         because: "the rules of domain neither wait nor do I/O",
     },
 ];

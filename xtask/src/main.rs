@@ -3,6 +3,7 @@
 //! One file per command. This crate drives the server binary and the tools of the repository; nothing that the product
 //! does is implemented here a second time, and no crate of the product is imported, so that it compiles in seconds.
 
+mod bench;
 mod ci;
 mod engines;
 mod generated;
@@ -51,6 +52,8 @@ enum Task {
     Test(test::Options),
     /// Run what CI runs, step for step
     Ci(ci::Options),
+    /// Measure the product against a hand-written server
+    Bench(bench::Options),
     /// Check that the crates use only what their layer may use
     Layers,
 }
@@ -70,6 +73,7 @@ fn main() -> ExitCode {
         Task::Openapi { action } => openapi::run(action).map(|()| ExitCode::SUCCESS),
         Task::Test(options) => test::run(&options),
         Task::Ci(options) => ci::run(&options),
+        Task::Bench(options) => bench::run(&options),
         Task::Layers => layers::run().map(|()| ExitCode::SUCCESS),
     };
     outcome.unwrap_or_else(|error| {

@@ -1,9 +1,10 @@
-//! The server binary, built and run by Cargo: what `migrate`, `seed`, `schema` and `openapi` are made of.
+//! The server binary, built and run by Cargo: what `migrate`, `seed`, `schema`, `openapi` and `bench` are made of.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use serde_json::Value;
 
 use crate::workspace;
@@ -56,6 +57,20 @@ pub(crate) fn printed_after_tests(arguments: &[&str]) -> Result<String> {
         Some(binary) => workspace::standard_output(Command::new(binary).args(arguments).current_dir(workspace::root())),
         None => printed(arguments),
     }
+}
+
+/// The binaries of these packages, named like them, built in one go as they are released.
+pub(crate) fn built_for_release(packages: &[&str]) -> Result<Vec<PathBuf>> {
+    let mut cargo = workspace::cargo_at_root(&["build", "--release", "--message-format=json-render-diagnostics"]);
+    for package in packages {
+        cargo.args(["--package", package]);
+    }
+    let messages = workspace::standard_output(&mut cargo)?;
+    let binary = |package: &&str| {
+        let path = executable_of(&messages, package).with_context(|| format!("cargo built no binary {package}"))?;
+        Ok(PathBuf::from(path))
+    };
+    packages.iter().map(binary).collect()
 }
 
 fn cargo_run(build: Build) -> Command {

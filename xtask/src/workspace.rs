@@ -23,7 +23,19 @@ pub(crate) fn variable(name: &str) -> Option<String> {
 
 /// The Cargo that runs us, so that a nested call uses the same toolchain.
 pub(crate) fn cargo() -> Command {
-    Command::new(std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")))
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")));
+    // What Cargo told us about this package does not concern the packages that it builds now. Their build scripts see it,
+    // and some (that of ring) then run again, and with them all that depends on them is compiled again.
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(is_about_this_package) {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+fn is_about_this_package(variable: &str) -> bool {
+    variable.starts_with("CARGO_PKG_") || variable.starts_with("CARGO_MANIFEST_")
 }
 
 /// Cargo at the top of the repository.
@@ -76,4 +88,25 @@ pub(crate) fn shown(command: &Command) -> String {
     command.get_args().fold(name.into_owned(), |line, argument| {
         line + " " + &argument.to_string_lossy()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsStr;
+
+    use super::cargo;
+
+    #[test]
+    fn a_nested_cargo_is_not_told_about_this_package() {
+        assert!(std::env::var_os("CARGO_PKG_NAME").is_some(), "cargo runs this test");
+        let cargo = cargo();
+        let removed: Vec<_> = cargo
+            .get_envs()
+            .filter(|(_, value)| value.is_none())
+            .map(|(name, _)| name)
+            .collect();
+        for name in ["CARGO_PKG_NAME", "CARGO_PKG_VERSION", "CARGO_MANIFEST_DIR"] {
+            assert!(removed.contains(&OsStr::new(name)), "{name}");
+        }
+    }
 }

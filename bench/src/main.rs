@@ -1,0 +1,66 @@
+//! The benchmark: a hand-written server to beat, a load generator, the measurements and their report.
+//!
+//! `cargo xtask bench` builds and runs it. It speaks HTTP to the product's binary and uses no crate of the product, so that
+//! nothing is measured but what a client sees.
+
+mod baseline;
+mod database;
+mod load;
+mod machine;
+mod process;
+mod product;
+mod report;
+mod results;
+mod run;
+mod statistics;
+mod targets;
+mod try_load;
+
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result};
+use clap::{Parser, Subcommand};
+
+/// The benchmark of async-starter; `cargo xtask bench` builds everything and runs it
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Measure the product against the hand-written server
+    Run(Box<run::Options>),
+    /// Write tables and plots in docs/benchmarks again from results.json
+    Report {
+        /// Write nothing; fail if they differ from what would be written
+        #[arg(long)]
+        check: bool,
+    },
+    /// Serve the hand-written server
+    Baseline(baseline::Options),
+    /// Put a load on any URL, to compare the generator with others
+    Load(try_load::Options),
+}
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Baseline(options) => baseline::run(&options).map(|()| ExitCode::SUCCESS),
+        Command::Report { check: false } => report::rewrite().map(|()| ExitCode::SUCCESS),
+        Command::Report { check: true } => report::check().map(|()| ExitCode::SUCCESS),
+        Command::Run(options) => on_one_thread(run::run(&options)),
+        Command::Load(options) => on_one_thread(try_load::run(&options)).map(|()| ExitCode::SUCCESS),
+    };
+    outcome.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+/// The generator shares the machine with the servers, so it must not spread.
+fn on_one_thread<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.context("cannot start the runtime")?.block_on(work)
+}
