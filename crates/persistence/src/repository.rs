@@ -2,6 +2,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
+    sync::{Arc, PoisonError, RwLock},
     time::Duration,
 };
 
@@ -9,8 +10,8 @@ use domain::{Cursor, Email, NewUser, Precondition, Revision, Timestamp, User, Us
 use futures_util::{Stream, StreamExt};
 use sea_orm::{
     ActiveValue::{NotSet, Set},
-    ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, ExprTrait, JoinType, PaginatorTrait, QueryFilter,
-    QueryOrder, QuerySelect, QueryTrait, Select,
+    ColumnTrait, Condition, ConnectionTrait, DbBackend, DbErr, EntityTrait, ExprTrait, JoinType, PaginatorTrait,
+    QueryFilter, QueryOrder, QueryResult, QuerySelect, QueryTrait, Select, Statement,
     sea_query::{Alias, CaseStatement, Expr, InsertStatement, OnConflict, Query},
 };
 
@@ -136,14 +137,18 @@ impl<'a, E: Executor> UserRepository<'a, E> {
         &self,
         ids: &[UserId],
     ) -> Result<HashMap<UserId, Result<User, PersistenceError>>, PersistenceError> {
-        let rows = user::Entity::find()
-            .filter(user::Column::Id.is_in(padded(ids)))
-            .all(self.0.inner())
+        let connection = self.0.inner();
+        let rows = connection
+            .query_all_raw(select_by_ids(connection.get_database_backend(), ids))
             .await?;
-        let by_id = rows
-            .into_iter()
-            .filter_map(|row| Some((UserId::new(row.id).ok()?, User::try_from(row))));
-        Ok(by_id.collect())
+        let mut by_id = HashMap::with_capacity(rows.len());
+        for row in rows {
+            let row = read_row(&row)?;
+            if let Ok(id) = UserId::new(row.id) {
+                by_id.insert(id, User::try_from(row));
+            }
+        }
+        Ok(by_id)
     }
 
     /// The user with this address.
@@ -293,12 +298,8 @@ impl<'a, E: Executor> UserRepository<'a, E> {
     }
 
     async fn fetch(&self, select: Select<user::Entity>) -> Result<Vec<User>, PersistenceError> {
-        select
-            .all(self.0.inner())
-            .await?
-            .into_iter()
-            .map(User::try_from)
-            .collect()
+        let rows = self.0.inner().query_all(&select.into_query()).await?;
+        rows.iter().map(|row| User::try_from(read_row(row)?)).collect()
     }
 }
 
@@ -356,16 +357,40 @@ fn created(new_user: NewUser, id: i64, now: Timestamp) -> Result<User, Persisten
     })
 }
 
-/// The numbers of these ids, the last of them as often as makes one of a few lengths. Every length of a list is a statement
-/// of its own, which each connection prepares once and keeps.
-fn padded(ids: &[UserId]) -> impl Iterator<Item = i64> {
+/// Selects the users with these ids. The last of them stands as often as makes one of a few lengths, because every length of
+/// the list is a statement of its own, which each connection prepares once and keeps. Its text is written once as well.
+fn select_by_ids(backend: DbBackend, ids: &[UserId]) -> Statement {
+    static TEXTS: RwLock<Vec<(DbBackend, usize, Arc<str>)>> = RwLock::new(Vec::new());
+
     let length = ids.len().next_power_of_two();
+    let known = {
+        let texts = TEXTS.read().unwrap_or_else(PoisonError::into_inner);
+        let known = texts.iter().find(|(known, of, _)| (*known, *of) == (backend, length));
+        known.map(|(_, _, text)| text.clone())
+    };
+    let text = known.unwrap_or_else(|| {
+        let any = user::Entity::find().filter(user::Column::Id.is_in(vec![0; length]));
+        let text: Arc<str> = any.build(backend).sql.into();
+        let mut texts = TEXTS.write().unwrap_or_else(PoisonError::into_inner);
+        texts.push((backend, length, text.clone()));
+        text
+    });
     let last = ids.last().copied();
-    ids.iter()
-        .copied()
-        .chain(last.into_iter().cycle())
-        .take(length)
-        .map(UserId::get)
+    let padded = ids.iter().copied().chain(last.into_iter().cycle()).take(length);
+    Statement::from_sql_and_values(backend, &*text, padded.map(|id| id.get().into()))
+}
+
+/// Reads the columns in the order of the entity, which is the order in which they are selected. By name, each would be
+/// looked up in each row.
+fn read_row(row: &QueryResult) -> Result<user::Model, DbErr> {
+    Ok(user::Model {
+        id: row.try_get_by_index(0)?,
+        name: row.try_get_by_index(1)?,
+        email: row.try_get_by_index(2)?,
+        created_at: row.try_get_by_index(3)?,
+        updated_at: row.try_get_by_index(4)?,
+        version: row.try_get_by_index(5)?,
+    })
 }
 
 fn emails_of(new_users: &[NewUser]) -> impl Iterator<Item = &Email> {

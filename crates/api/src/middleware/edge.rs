@@ -160,7 +160,8 @@ impl Exchange {
         if let Ok(value) = HeaderValue::from_str(&self.request_id) {
             headers.insert(X_REQUEST_ID, value);
         }
-        if let Ok(value) = HeaderValue::from_str(&format!("{:.6}", elapsed.as_secs_f64())) {
+        let process_time = format!("{}.{:06}", elapsed.as_secs(), elapsed.subsec_micros());
+        if let Ok(value) = HeaderValue::from_str(&process_time) {
             headers.insert(X_PROCESS_TIME, value);
         }
         let http = self.state.metrics().http();

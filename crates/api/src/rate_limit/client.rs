@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    net::{IpAddr, Ipv6Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
 };
 
 use actix_web::http::header::{HeaderMap, X_FORWARDED_FOR};
@@ -12,49 +12,70 @@ use crate::{auth::Principal, digest::sha256_of_parts};
 
 const KEY_BYTES: usize = 16;
 
-/// A client, as its bucket is called: 128 bits of a SHA-256. No address and no name of a person stands in a store; that
-/// they could be found by trying all of them is no secret, so the store is to be guarded all the same.
+/// A client, as its bucket is called. In a store outside of this process that is 128 bits of a SHA-256: no address and no
+/// name of a person stands there. That they could be found by trying all of them is no secret, so the store is to be guarded
+/// all the same.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct ClientKey([u8; KEY_BYTES]);
+pub(super) enum ClientKey {
+    /// A caller that has proved who it is, by a hash.
+    Principal([u8; KEY_BYTES]),
+    /// Whoever comes from this address.
+    Ipv4(Ipv4Addr),
+    /// Whoever comes from the network with these first 64 bits.
+    Ipv6Network(u64),
+    /// Whoever comes from no address, as over a Unix socket.
+    Nowhere,
+}
 
 impl ClientKey {
     /// The key of a caller that has proved who it is.
     pub(super) fn of_principal(principal: &Principal) -> Self {
         let subject = principal.subject().as_bytes();
-        match principal.issuer() {
-            Some(issuer) => Self::hash(&[b"token", issuer.as_bytes(), subject]),
-            None => Self::hash(&[b"token", subject]),
-        }
+        Self::Principal(match principal.issuer() {
+            Some(issuer) => hash(&[b"token", issuer.as_bytes(), subject]),
+            None => hash(&[b"token", subject]),
+        })
     }
 
-    /// The key of whoever comes from this address. Requests that come from none, as over a Unix socket, share one.
+    /// The key of whoever comes from this address. Requests that come from none share one.
     ///
     /// An IPv6 address counts by its first 64 bits: who has one address there has them all (RFC 6177 section 2).
     pub(super) fn of_address(address: Option<IpAddr>) -> Self {
-        const NETWORK: u128 = !(u64::MAX as u128);
         match address.map(|address| address.to_canonical()) {
-            None => Self::hash(&[b"nowhere"]),
-            Some(IpAddr::V4(address)) => Self::hash(&[b"address", &address.octets()]),
+            None => Self::Nowhere,
+            Some(IpAddr::V4(address)) => Self::Ipv4(address),
             Some(IpAddr::V6(address)) => {
-                let network = Ipv6Addr::from_bits(address.to_bits() & NETWORK);
-                Self::hash(&[b"address", &network.octets()])
+                let [a, b, c, d, e, f, g, h, ..] = address.octets();
+                Self::Ipv6Network(u64::from_be_bytes([a, b, c, d, e, f, g, h]))
             }
         }
     }
 
-    fn hash(parts: &[&[u8]]) -> Self {
-        let mut key = [0; KEY_BYTES];
-        key.iter_mut()
-            .zip(sha256_of_parts(parts))
-            .for_each(|(byte, hashed)| *byte = hashed);
-        Self(key)
+    /// What it is called in a store outside of this process.
+    fn hashed(self) -> [u8; KEY_BYTES] {
+        match self {
+            Self::Principal(hash) => hash,
+            Self::Ipv4(address) => hash(&[b"address", &address.octets()]),
+            Self::Ipv6Network(network) => hash(&[b"address", &(u128::from(network) << 64).to_be_bytes()]),
+            Self::Nowhere => hash(&[b"nowhere"]),
+        }
     }
 }
 
-/// In hexadecimal.
+fn hash(parts: &[&[u8]]) -> [u8; KEY_BYTES] {
+    let mut key = [0; KEY_BYTES];
+    key.iter_mut()
+        .zip(sha256_of_parts(parts))
+        .for_each(|(byte, hashed)| *byte = hashed);
+    key
+}
+
+/// The name in a store outside of this process, in hexadecimal.
 impl fmt::Display for ClientKey {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(formatter, "{byte:02x}"))
+        self.hashed()
+            .iter()
+            .try_for_each(|byte| write!(formatter, "{byte:02x}"))
     }
 }
 

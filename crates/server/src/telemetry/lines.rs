@@ -8,11 +8,12 @@
 //! whole.
 
 use std::{
-    fmt::{self, Write as _},
-    io::{IsTerminal, Write as _, stderr},
+    borrow::Cow,
+    fmt,
+    io::{self, IsTerminal, Write as _, stderr},
+    ops::Range,
 };
 
-use serde_json::Value;
 use tracing::{
     Event, Level, Subscriber,
     field::{Field, Visit},
@@ -36,6 +37,13 @@ const MAX_VALUE_BYTES: usize = 1000;
 /// The field that holds what an event says.
 const MESSAGE: &str = "message";
 
+/// Room that is enough for most: for the fields of an event, for their values in bytes, for the time, and for what stands
+/// around the values on a line.
+const USUAL_FIELDS: usize = 12;
+const USUAL_TEXT_BYTES: usize = 256;
+const USUAL_TIME_BYTES: usize = 32;
+const USUAL_FRAME_BYTES: usize = 256;
+
 /// Fields that speak to the exporter of traces alone.
 const FOR_EXPORT: &str = "otel.";
 
@@ -45,9 +53,13 @@ pub(super) struct Lines {
     colours: bool,
 }
 
-/// Names and values in the order in which they were given, each name once.
-#[derive(Default)]
-struct Fields(Vec<(&'static str, Value)>);
+/// Names and values in the order in which they were given, each name once. The values are as they go out: those of a span
+/// stand on every line for a request, and are written once.
+struct Fields {
+    format: LogFormat,
+    values: Vec<(&'static str, Range<usize>)>,
+    text: Vec<u8>,
+}
 
 impl Lines {
     pub(super) fn new(format: LogFormat) -> Self {
@@ -57,9 +69,11 @@ impl Lines {
         }
     }
 
-    fn line(&self, event: &Event<'_>, fields: &Fields) -> Result<String, fmt::Error> {
-        let mut time = String::new();
-        SystemTime.format_time(&mut Writer::new(&mut time))?;
+    fn line(&self, event: &Event<'_>, fields: &Fields) -> io::Result<Vec<u8>> {
+        let mut time = String::with_capacity(USUAL_TIME_BYTES);
+        SystemTime
+            .format_time(&mut Writer::new(&mut time))
+            .map_err(io::Error::other)?;
         let metadata = event.metadata();
         match self.format {
             LogFormat::Json => json_line(&time, *metadata.level(), metadata.target(), fields),
@@ -71,7 +85,7 @@ impl Lines {
 impl<S: Subscriber + for<'span> LookupSpan<'span>> Layer<S> for Lines {
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
         if let Some(span) = context.span(id) {
-            let mut fields = Fields::default();
+            let mut fields = Fields::new(self.format);
             attributes.record(&mut fields);
             span.extensions_mut().insert(fields);
         }
@@ -86,23 +100,29 @@ impl<S: Subscriber + for<'span> LookupSpan<'span>> Layer<S> for Lines {
     }
 
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
-        if let Ok(line) = self.line(event, &Fields::of(event, &context)) {
+        if let Ok(line) = self.line(event, &Fields::of(self.format, event, &context)) {
             // Nobody may be there to read it, and there is no other place to complain.
-            let _ = stderr().lock().write_all(line.as_bytes());
+            let _ = stderr().lock().write_all(&line);
         }
     }
 }
 
-fn json_line(time: &str, level: Level, target: &str, fields: &Fields) -> Result<String, fmt::Error> {
-    let mut line = format!("{{\"timestamp\":\"{time}\",\"level\":\"{level}\"");
-    for (name, value) in &fields.0 {
-        write!(line, ",{}:{value}", Value::from(*name))?;
+fn json_line(time: &str, level: Level, target: &str, fields: &Fields) -> io::Result<Vec<u8>> {
+    let mut line = Vec::with_capacity(fields.text.len() + USUAL_FRAME_BYTES);
+    write!(line, "{{\"timestamp\":\"{time}\",\"level\":\"{level}\"")?;
+    for (name, value) in fields.iter() {
+        line.push(b',');
+        serde_json::to_writer(&mut line, name)?;
+        line.push(b':');
+        line.extend_from_slice(value);
     }
-    writeln!(line, ",\"target\":{}}}", Value::from(target))?;
+    line.extend_from_slice(b",\"target\":");
+    serde_json::to_writer(&mut line, target)?;
+    line.extend_from_slice(b"}\n");
     Ok(line)
 }
 
-fn pretty_line(time: &str, level: Level, colours: bool, fields: &Fields) -> Result<String, fmt::Error> {
+fn pretty_line(time: &str, level: Level, colours: bool, fields: &Fields) -> io::Result<Vec<u8>> {
     let (dim, colour, plain) = match (colours, level) {
         (false, _) => ("", "", ""),
         (true, Level::ERROR) => ("\x1b[2m", "\x1b[31m", "\x1b[0m"),
@@ -110,19 +130,16 @@ fn pretty_line(time: &str, level: Level, colours: bool, fields: &Fields) -> Resu
         (true, Level::INFO) => ("\x1b[2m", "\x1b[32m", "\x1b[0m"),
         (true, _) => ("\x1b[2m", "\x1b[34m", "\x1b[0m"),
     };
-    let mut line = format!("{dim}{time}{plain} {colour}{level:>5}{plain}");
-    if let Some((_, message)) = fields.0.iter().find(|(name, _)| *name == MESSAGE) {
-        let text = message.as_str().unwrap_or_default();
-        // A line stays a line, and the terminal as it is.
-        write!(line, " {}", text.replace(char::is_control, " "))?;
+    let mut line = format!("{dim}{time}{plain} {colour}{level:>5}{plain}").into_bytes();
+    if let Some((_, message)) = fields.iter().find(|(name, _)| *name == MESSAGE) {
+        line.push(b' ');
+        line.extend_from_slice(message);
     }
-    for (name, value) in fields.0.iter().filter(|(name, _)| *name != MESSAGE) {
-        match value.as_str() {
-            Some(word) if is_plain(word) => write!(line, " {dim}{name}={plain}{word}")?,
-            _ => write!(line, " {dim}{name}={plain}{value}")?,
-        }
+    for (name, value) in fields.iter().filter(|(name, _)| *name != MESSAGE) {
+        write!(line, " {dim}{name}={plain}")?;
+        line.extend_from_slice(value);
     }
-    line.push('\n');
+    line.push(b'\n');
     Ok(line)
 }
 
@@ -133,12 +150,20 @@ fn is_plain(text: &str) -> bool {
 }
 
 impl Fields {
+    fn new(format: LogFormat) -> Self {
+        Self {
+            format,
+            values: Vec::with_capacity(USUAL_FIELDS),
+            text: Vec::with_capacity(USUAL_TEXT_BYTES),
+        }
+    }
+
     /// Those of an event, then those of the spans around it.
-    fn of<S>(event: &Event<'_>, context: &Context<'_, S>) -> Self
+    fn of<S>(format: LogFormat, event: &Event<'_>, context: &Context<'_, S>) -> Self
     where
         S: Subscriber + for<'span> LookupSpan<'span>,
     {
-        let mut fields = Self::default();
+        let mut fields = Self::new(format);
         event.record(&mut fields);
         for span in context.event_scope(event).into_iter().flatten() {
             if let Some(of_span) = span.extensions().get::<Self>() {
@@ -148,30 +173,58 @@ impl Fields {
         fields
     }
 
-    fn set(&mut self, field: &Field, value: impl Into<Value>) {
+    fn iter(&self) -> impl Iterator<Item = (&'static str, &[u8])> {
+        let value = |range: &Range<usize>| self.text.get(range.clone()).unwrap_or_default();
+        self.values.iter().map(move |(name, range)| (*name, value(range)))
+    }
+
+    /// Sets a value to what `write` writes.
+    fn set(&mut self, field: &Field, write: impl FnOnce(&mut Vec<u8>) -> serde_json::Result<()>) {
         let name = field.name();
         if name.starts_with(FOR_EXPORT) {
             return;
         }
-        let value = value.into();
-        match self.0.iter_mut().find(|(known, _)| *known == name) {
-            Some((_, known)) => *known = value,
-            None => self.0.push((name, value)),
+        let begin = self.text.len();
+        if write(&mut self.text).is_err() {
+            // Memory does not fail, and numbers and texts can be written.
+            self.text.truncate(begin);
+            return;
+        }
+        let range = begin..self.text.len();
+        match self.values.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, known)) => *known = range,
+            None => self.values.push((name, range)),
         }
     }
 
-    fn set_text(&mut self, field: &Field, mut text: String) {
-        if text.len() > MAX_VALUE_BYTES {
-            text.truncate(text.floor_char_boundary(MAX_VALUE_BYTES));
-            text.push('…');
-        }
-        self.set(field, text);
+    fn set_text(&mut self, field: &Field, text: &str) {
+        let end = text.floor_char_boundary(MAX_VALUE_BYTES);
+        let cut: Cow<'_, str> = match text.get(..end) {
+            Some(start) if end < text.len() => format!("{start}…").into(),
+            _ => text.into(),
+        };
+        let format = self.format;
+        let is_message = field.name() == MESSAGE;
+        self.set(field, |out| match format {
+            // A line stays a line, and the terminal as it is.
+            LogFormat::Pretty if is_message => {
+                out.extend_from_slice(cut.replace(char::is_control, " ").as_bytes());
+                Ok(())
+            }
+            LogFormat::Pretty if is_plain(&cut) => {
+                out.extend_from_slice(cut.as_bytes());
+                Ok(())
+            }
+            LogFormat::Pretty | LogFormat::Json => serde_json::to_writer(out, cut.as_ref()),
+        });
     }
 
     fn add_those_that_lack(&mut self, others: &Self) {
-        for (name, value) in &others.0 {
-            if self.0.iter().all(|(known, _)| known != name) {
-                self.0.push((*name, value.clone()));
+        for (name, value) in others.iter() {
+            if self.values.iter().all(|(known, _)| *known != name) {
+                let begin = self.text.len();
+                self.text.extend_from_slice(value);
+                self.values.push((name, begin..self.text.len()));
             }
         }
     }
@@ -179,27 +232,27 @@ impl Fields {
 
 impl Visit for Fields {
     fn record_f64(&mut self, field: &Field, value: f64) {
-        self.set(field, value);
+        self.set(field, |out| serde_json::to_writer(out, &value));
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.set(field, value);
+        self.set(field, |out| serde_json::to_writer(out, &value));
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.set(field, value);
+        self.set(field, |out| serde_json::to_writer(out, &value));
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.set(field, value);
+        self.set(field, |out| serde_json::to_writer(out, &value));
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.set_text(field, value.to_owned());
+        self.set_text(field, value);
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.set_text(field, format!("{value:?}"));
+        self.set_text(field, &format!("{value:?}"));
     }
 }
 
@@ -227,11 +280,9 @@ mod tests {
         }
 
         fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
-            let fields = Fields::of(event, &context);
-            self.written
-                .lock()
-                .unwrap()
-                .push(self.lines.line(event, &fields).unwrap());
+            let fields = Fields::of(self.lines.format, event, &context);
+            let line = String::from_utf8(self.lines.line(event, &fields).unwrap()).unwrap();
+            self.written.lock().unwrap().push(line);
         }
     }
 
