@@ -12,7 +12,12 @@ pub struct Counter(Arc<AtomicU64>);
 impl Counter {
     /// Counts one more.
     pub fn increment(&self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
+        self.add(1);
+    }
+
+    /// Counts that many more.
+    pub fn add(&self, count: u64) {
+        self.0.fetch_add(count, Ordering::Relaxed);
     }
 
     /// How many there were since the start.
@@ -29,4 +34,8 @@ pub struct Counters {
     pub transaction_retries: Counter,
     /// Requests with an idempotency key that were given the answer of an earlier one.
     pub idempotent_replays: Counter,
+    /// Users that imports created.
+    pub users_imported: Counter,
+    /// Users that exports read.
+    pub users_exported: Counter,
 }

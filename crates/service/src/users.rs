@@ -74,6 +74,11 @@ impl UserService {
         (self.database.clone(), self.counters.transaction_retries.clone())
     }
 
+    /// What an import or an export needs of this.
+    pub(crate) fn transfer_parts(&self) -> (Database, DatabaseRuntime, Counters) {
+        (self.database.clone(), self.runtime.clone(), self.counters.clone())
+    }
+
     /// Creates a user.
     ///
     /// # Errors
