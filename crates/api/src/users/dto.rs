@@ -1,12 +1,18 @@
 //! Users as they travel: forms that come in, and documents that go out. A promise to clients, unlike the domain's types.
 
+use std::borrow::Cow;
+
 use actix_web::web::Bytes;
 use domain::{Email, NewUser, UserBatch, UserChanges, UserName};
 use serde::Serialize;
+use service::Rejected;
 use utoipa::ToSchema;
 use validator::Validate;
 
-use super::{rules, schemas};
+use super::{
+    rules, schemas,
+    transfer::{LineCode, LineFault},
+};
 use crate::{
     extract::{FromBody, JsonForm, read_json},
     json::ObjectReader,
@@ -88,6 +94,37 @@ pub(crate) struct CreatedUsers {
     users: Vec<User>,
 }
 
+/// What became of the lines of an import.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ImportReport {
+    /// How many lines held something.
+    #[schema(minimum = 0, example = 3)]
+    received: u64,
+    /// How many users were created.
+    #[schema(minimum = 0, example = 2)]
+    created: u64,
+    /// How many lines were skipped; with `created` this makes up `received`.
+    #[schema(minimum = 0, example = 1)]
+    rejected: u64,
+    /// The first 100 lines that were skipped, in their order.
+    #[schema(max_items = 100)]
+    errors: Vec<LineError>,
+}
+
+/// A line of an import that was skipped.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct LineError {
+    /// The physical line, from 1.
+    #[schema(minimum = 1, example = 3)]
+    line: u64,
+    /// What is wrong with it, for programs. Of several faults, that of the first member.
+    #[schema(schema_with = schemas::line_code)]
+    code: LineCode,
+    /// What is wrong with it, for people.
+    #[schema(example = "name must be 1 to 100 characters")]
+    message: Cow<'static, str>,
+}
+
 /// What is needed to create a user.
 #[derive(Debug, Validate, ToSchema)]
 pub(crate) struct CreateUser {
@@ -135,7 +172,7 @@ impl JsonForm for CreateUser {
     }
 
     fn into_value(self) -> Result<Option<NewUser>, Problem> {
-        Ok(new_user(&self))
+        Ok(self.parse())
     }
 }
 
@@ -182,7 +219,7 @@ impl JsonForm for CreateUsers {
     }
 
     fn into_value(self) -> Result<Option<UserBatch>, Problem> {
-        let users: Option<Vec<_>> = self.users.unwrap_or_default().iter().map(new_user).collect();
+        let users: Option<Vec<_>> = self.users.unwrap_or_default().iter().map(CreateUser::parse).collect();
         Ok(users.and_then(|users| UserBatch::new(users).ok()))
     }
 }
@@ -193,12 +230,63 @@ impl CreateUser {
         name: None,
         email: None,
     };
+
+    /// The form, filled in.
+    pub(super) fn new(name: &str, email: &str) -> Self {
+        Self {
+            name: Some(name.to_owned()),
+            email: Some(email.to_owned()),
+        }
+    }
+
+    /// The new user that the form describes; nothing when a member is absent or refused.
+    pub(super) fn parse(&self) -> Option<NewUser> {
+        let name = UserName::parse(self.name.as_deref()?).ok()?;
+        let email = Email::parse(self.email.as_deref()?).ok()?;
+        Some(NewUser { name, email })
+    }
 }
 
-fn new_user(form: &CreateUser) -> Option<NewUser> {
-    let name = UserName::parse(form.name.as_deref()?).ok()?;
-    let email = Email::parse(form.email.as_deref()?).ok()?;
-    Some(NewUser { name, email })
+impl User {
+    /// Appends the user as JSON, on a line.
+    pub(super) fn write_json(&self, out: &mut Vec<u8>) {
+        // Strings and numbers always serialise, and memory takes whatever is written.
+        let _ = serde_json::to_writer(&mut *out, self);
+        out.push(b'\n');
+    }
+
+    /// The members in their order, as the columns of a file.
+    pub(super) fn columns(&self) -> [Cow<'_, str>; 5] {
+        [
+            self.id.to_string().into(),
+            self.name.as_str().into(),
+            self.email.as_str().into(),
+            self.created_at.as_str().into(),
+            self.updated_at.as_str().into(),
+        ]
+    }
+}
+
+impl From<service::ImportReport<LineFault>> for ImportReport {
+    fn from(report: service::ImportReport<LineFault>) -> Self {
+        Self {
+            received: report.progress.received,
+            created: report.progress.created,
+            rejected: report.progress.rejected,
+            errors: report.rejected.into_iter().map(LineError::from).collect(),
+        }
+    }
+}
+
+impl From<Rejected<LineFault>> for LineError {
+    fn from(rejected: Rejected<LineFault>) -> Self {
+        let LineFault { code, message } = LineFault::from(rejected.reason);
+        Self {
+            line: rejected.line,
+            code,
+            message,
+        }
+    }
 }
 
 impl FromBody for NewUser {
