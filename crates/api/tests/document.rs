@@ -213,7 +213,10 @@ fn every_body_has_an_example_that_its_schema_accepts() {
     let bodies = bodies(&document);
     assert!(bodies.len() > 50, "{}", bodies.len());
     for (place, body) in bodies {
-        let example = example_of(&document, &body["schema"], &place);
+        let example = match &body["example"] {
+            Value::Null => example_of(&document, &body["schema"], &place),
+            given => given.clone(),
+        };
         assert!(is_valid(&document, &body["schema"], &example), "{place}: {example}");
     }
 }
