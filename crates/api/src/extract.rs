@@ -226,13 +226,11 @@ pub(crate) fn check_media_type<'m>(
         (Some(content_type), None) => accepted(content_type),
         _ => None,
     };
-    match media_type {
-        Some(media_type) => Ok(media_type),
-        None => {
-            let media_types: Vec<_> = media_types.collect();
-            unsupported(format!("The Content-Type must be {}", media_types.join(" or ")))
-        }
+    if let Some(media_type) = media_type {
+        return Ok(media_type);
     }
+    let media_types: Vec<_> = media_types.collect();
+    unsupported(format!("The Content-Type must be {}", media_types.join(" or ")))
 }
 
 /// The next piece of a body; nothing at its end.

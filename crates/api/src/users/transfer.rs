@@ -38,7 +38,7 @@ pub struct RowReader(Form);
 #[derive(Debug)]
 enum Form {
     Ndjson(ndjson::NdjsonReader),
-    Csv(csv::CsvReader),
+    Csv(Box<csv::CsvReader>),
 }
 
 impl RowReader {
@@ -47,7 +47,7 @@ impl RowReader {
     pub fn new(format: TransferFormat) -> Self {
         Self(match format {
             TransferFormat::Ndjson => Form::Ndjson(ndjson::NdjsonReader::default()),
-            TransferFormat::Csv => Form::Csv(csv::CsvReader::new()),
+            TransferFormat::Csv => Form::Csv(Box::new(csv::CsvReader::new())),
         })
     }
 

@@ -35,16 +35,8 @@ async fn what_is_exported_from_one_database_is_imported_into_another() {
     assert_eq!(exported, "exported 2500 users\n");
     let json = fs::read_to_string(from.path().join("all.ndjson")).unwrap();
     let users: Vec<serde_json::Value> = json.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    let lines: String = users
-        .iter()
-        .rev()
-        .map(|user| {
-            format!(
-                "{}\n",
-                serde_json::json!({"name": user["name"], "email": user["email"]})
-            )
-        })
-        .collect();
+    let line = |user: &serde_json::Value| serde_json::json!({"name": user["name"], "email": user["email"]}).to_string();
+    let lines = users.iter().rev().map(line).collect::<Vec<_>>().join("\n");
     fs::write(to.path().join("users.jsonl"), lines).unwrap();
     let imported = in_folder(to.path(), &["import", "users.jsonl"]).await.success();
     assert_eq!(imported, "created 2500 users; rejected 0 lines\n");

@@ -11,8 +11,7 @@ use crate::support::{Server, eventually, run};
 const IMPORT: &str = "/api/v1/users/import";
 const EXPORT: &str = "/api/v1/users/export";
 
-async fn migrated(db: &TestDatabase) -> [(&'static str, String); 2] {
-    // The database of the test has its schema already.
+fn settings_for(db: &TestDatabase) -> [(&'static str, String); 2] {
     [
         ("DATABASE_URL", db.url().to_owned()),
         ("CLIENT_TIMEOUT", "500ms".to_owned()),
@@ -41,7 +40,7 @@ fn line_of(server: &Server, words: &[&str]) -> Option<String> {
 }
 
 pub(crate) async fn the_log_tells_what_an_import_left_that_was_cut_off(db: TestDatabase) {
-    let settings = migrated(&db).await;
+    let settings = settings_for(&db);
     let settings = settings.each_ref().map(|(name, value)| (*name, value.as_str()));
     let settings = [&settings[..], &[("LOG_FORMAT", "json")]].concat();
     let server = Server::start(&settings).await;
@@ -75,7 +74,7 @@ pub(crate) async fn a_client_that_takes_nothing_of_an_export_is_cut_off(db: Test
     if !cfg!(target_os = "linux") {
         return;
     }
-    let settings = migrated(&db).await;
+    let settings = settings_for(&db);
     let settings = settings.each_ref().map(|(name, value)| (*name, value.as_str()));
     let server = Server::start(&settings).await;
     let mut import = begin_import(&server, "filling", 12_000, &"🦀".repeat(100)).await;
@@ -102,10 +101,9 @@ pub(crate) async fn the_commands_work_on_every_database(db: TestDatabase) {
     assert_eq!(exported.lines().count(), 1200);
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("users.csv");
-    let lines: String = (0..1500)
-        .map(|number| format!("Ann,new{number}@example.com\n"))
-        .collect();
-    std::fs::write(&file, format!("name,email\n{lines}{lines}")).unwrap();
+    let lines: Vec<_> = (0..1500).map(|number| format!("Ann,new{number}@example.com")).collect();
+    let lines = lines.join("\n");
+    std::fs::write(&file, format!("name,email\n{lines}\n{lines}")).unwrap();
     let outcome = run(&["import", file.to_str().unwrap()], &settings).await;
     assert_eq!(
         (outcome.code, outcome.stdout.as_str()),

@@ -181,13 +181,13 @@ pub(crate) async fn when_the_database_fails_the_chunks_before_are_kept(db: TestD
     add_all(&mut import, 1..=1000).await;
     // The first chunk is known to be written when the second takes its place.
     for line in 1001..=2000 {
-        import.add(line, Ok(user(line as usize))).await.unwrap();
+        import.add(line as u64, Ok(user(line))).await.unwrap();
     }
     eventually("the second is written as well", || async { count(&db).await == 2000 }).await;
     database.close().await.unwrap();
     let mut stopped = None;
     for line in 2001..=4001 {
-        if let Err(error) = import.add(line, Ok(user(line as usize))).await {
+        if let Err(error) = import.add(line as u64, Ok(user(line))).await {
             stopped = Some(error);
             break;
         }
