@@ -44,7 +44,7 @@ pub(super) fn email_filter() -> Object {
 }
 
 /// What is wrong with a line of an import.
-pub(super) fn line_code() -> Object {
+pub(in crate::users) fn line_code() -> Object {
     ObjectBuilder::new()
         .schema_type(Type::String)
         .description(Some(

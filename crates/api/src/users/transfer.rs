@@ -5,6 +5,7 @@
 //! - `ndjson`, `csv`: from bytes, in pieces of any size, to rows
 //! - `writer`: from users to bytes
 //! - `upload`, `download`: the bodies of the two operations
+//! - `report`: what an import answers
 //! - `handlers`: the operations
 //!
 //! The readers and the writer know nothing of HTTP, and serve the command line as well.
@@ -14,6 +15,7 @@ mod download;
 mod format;
 pub(super) mod handlers;
 mod ndjson;
+mod report;
 mod row;
 mod upload;
 mod writer;

@@ -8,9 +8,10 @@ use actix_web::{
 use super::{
     TransferFormat,
     download::Download,
+    report::ImportReport,
     upload::{Upload, receive},
 };
-use crate::{AppState, extract::Input, openapi::problems, problem::Problem, users::dto};
+use crate::{AppState, extract::Input, openapi::problems, problem::Problem};
 
 problems!(ImportProblems: MalformedRequest, RequestTimeout, UnsupportedMediaType);
 problems!(ExportProblems: NotAcceptable);
@@ -36,13 +37,13 @@ problems!(ExportProblems: NotAcceptable);
         ),
         (String = "text/csv", example = "name,email\n田中太郎,tanaka@example.com\n\"Lee, Ann\",ann@example.com\n"),
     )),
-    responses((status = 200, description = "What became of the lines", body = dto::ImportReport), ImportProblems)
+    responses((status = 200, description = "What became of the lines", body = ImportReport), ImportProblems)
 )]
 #[post("/users/import")]
 pub(in crate::users) async fn import_users(
     state: Data<AppState>,
     upload: Upload,
-) -> Result<Json<dto::ImportReport>, Problem> {
+) -> Result<Json<ImportReport>, Problem> {
     let report = receive(state.users(), upload, &state).await?;
     Ok(Json(report.into()))
 }
