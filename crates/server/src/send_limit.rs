@@ -12,9 +12,12 @@ use actix_web::dev::Extensions;
 /// what it got.
 const PATIENCE_FACTOR: u32 = 6;
 
+/// The least patience, however short that of the operator is: lost packets have to be sent again.
+const LEAST_PATIENCE: Duration = Duration::from_secs(3);
+
 /// What is to be done with each new connection, where a client that sends may stall for `client_timeout`.
 pub(crate) fn end_stalls(client_timeout: Duration) -> impl Fn(&dyn Any, &mut Extensions) + Clone + Send + Sync {
-    let patience = client_timeout.saturating_mul(PATIENCE_FACTOR);
+    let patience = client_timeout.saturating_mul(PATIENCE_FACTOR).max(LEAST_PATIENCE);
     move |connection, _| set_patience(connection, patience)
 }
 
