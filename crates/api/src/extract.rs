@@ -3,7 +3,7 @@
 //! [`Input`] is the only extractor of the operations under `/api/v1`. Path, query, body and headers are read together, because
 //! a caller wants to hear of all faults at once, and because the order of checks is a promise: 415, 413, 400, 422, 428.
 
-use std::{future::Future, pin::Pin};
+use std::{future::Future, pin::Pin, time::Duration};
 
 use actix_web::{
     FromRequest, HttpRequest,
@@ -91,10 +91,15 @@ pub(crate) fn read_json<F: JsonForm>(body: &Bytes, faults: &mut Vec<Fault>) -> R
     let mut object = ObjectReader::new(parse_object(body)?, String::new(), faults);
     let form = F::read(&mut object);
     object.finish();
+    check_form(&form, faults);
+    if faults.is_empty() { form.into_value() } else { Ok(None) }
+}
+
+/// Notes what the rules of the domain refuse.
+pub(crate) fn check_form(form: &impl Validate, faults: &mut Vec<Fault>) {
     if let Err(errors) = form.validate() {
         add_faults("", &errors, faults);
     }
-    if faults.is_empty() { form.into_value() } else { Ok(None) }
 }
 
 /// The parameter by which an error of a rule says that it is about another place than the one it is noted at.
@@ -166,7 +171,7 @@ impl<P: FromPath, Q: FromQuery, B: FromBody, H: FromHeaders> Input<P, Q, B, H> {
         let body = match B::MEDIA_TYPES {
             [] => Bytes::new(),
             media_types => {
-                check_media_type(request, media_types)?;
+                check_media_type(request, media_types.iter().copied())?;
                 read_body(request, payload, state).await?
             }
         };
@@ -190,32 +195,77 @@ impl<P: FromPath, Q: FromQuery, B: FromBody, H: FromHeaders> Input<P, Q, B, H> {
     }
 }
 
-/// The body must come as one of `media_types`, in UTF-8, as it is.
-fn check_media_type(request: &HttpRequest, media_types: &[&str]) -> Result<(), Problem> {
+/// The body must come as one of `media_types`, in UTF-8, as it is. Returns which one it is.
+pub(crate) fn check_media_type<'m>(
+    request: &HttpRequest,
+    media_types: impl Iterator<Item = &'m str> + Clone,
+) -> Result<&'m str, Problem> {
     let unsupported = |detail| Err(Problem::new(Code::UnsupportedMediaType, detail));
     if request.headers().contains_key(CONTENT_ENCODING) {
         return unsupported("The body must come without Content-Encoding".to_owned());
     }
-    let is_accepted = |content_type: &str| {
+    let accepted = |content_type: &str| {
         let mut parts = content_type.split(';').map(str::trim);
-        let is_media_type = parts
-            .next()
-            .is_some_and(|essence| media_types.iter().any(|it| it.eq_ignore_ascii_case(essence)));
+        let essence = parts.next()?;
         let is_utf8 = |parameter: &str| match parameter.split_once('=') {
             Some((name, charset)) if name.trim().eq_ignore_ascii_case("charset") => {
                 charset.trim().trim_matches('"').eq_ignore_ascii_case("utf-8")
             }
             _ => true,
         };
-        is_media_type && parts.all(is_utf8)
+        let mut candidates = media_types.clone();
+        candidates
+            .find(|it| it.eq_ignore_ascii_case(essence))
+            .filter(|_| parts.all(is_utf8))
     };
     let mut values = request
         .headers()
         .get_all(CONTENT_TYPE)
         .map(|value| value.to_str().unwrap_or_default());
-    match (values.next(), values.next()) {
-        (Some(content_type), None) if is_accepted(content_type) => Ok(()),
-        _ => unsupported(format!("The Content-Type must be {}", media_types.join(" or "))),
+    let media_type = match (values.next(), values.next()) {
+        (Some(content_type), None) => accepted(content_type),
+        _ => None,
+    };
+    if let Some(media_type) = media_type {
+        return Ok(media_type);
+    }
+    let media_types: Vec<_> = media_types.collect();
+    unsupported(format!("The Content-Type must be {}", media_types.join(" or ")))
+}
+
+/// The next piece of a body; nothing at its end.
+///
+/// # Errors
+/// When it is damaged, or does not come for `patience`.
+pub(crate) async fn next_piece(payload: &mut Payload, patience: Duration) -> Result<Option<Bytes>, BodyFault> {
+    match timeout(patience, payload.next()).await {
+        Err(_) => Err(BodyFault::Stalled),
+        Ok(piece) => piece.transpose().map_err(|error| match error {
+            PayloadError::Overflow => BodyFault::TooLarge,
+            _ => BodyFault::Damaged,
+        }),
+    }
+}
+
+/// What can be wrong with a body before anybody reads what it says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BodyFault {
+    Stalled,
+    TooLarge,
+    Damaged,
+}
+
+impl BodyFault {
+    /// The problem that it is. `limit` is the largest body, in bytes.
+    pub(crate) fn into_problem(self, limit: usize) -> Problem {
+        match self {
+            Self::Stalled => Problem::new(Code::RequestTimeout, "The body did not arrive in time"),
+            Self::TooLarge => Problem::new(
+                Code::PayloadTooLarge,
+                format!("The body must not be larger than {limit} bytes"),
+            ),
+            Self::Damaged => Problem::new(Code::MalformedRequest, "The body is damaged or ends too early"),
+        }
     }
 }
 
@@ -223,33 +273,20 @@ fn check_media_type(request: &HttpRequest, media_types: &[&str]) -> Result<(), P
 async fn read_body(request: &HttpRequest, mut payload: Payload, state: &AppState) -> Result<Bytes, Problem> {
     let options = state.options();
     let limit = options.body_limit_bytes;
-    let too_large = || {
-        Problem::new(
-            Code::PayloadTooLarge,
-            format!("The body must not be larger than {limit} bytes"),
-        )
-    };
     let announced = request
         .headers()
         .get("content-length")
         .and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     if announced.is_some_and(|bytes| bytes > limit) {
-        return Err(too_large());
+        return Err(BodyFault::TooLarge.into_problem(limit));
     }
     let mut body = BytesMut::with_capacity(announced.unwrap_or_default().min(MAX_RESERVED_BYTES));
     loop {
-        match timeout(options.client_timeout, payload.next()).await {
-            Err(_) => return Err(Problem::new(Code::RequestTimeout, "The body did not arrive in time")),
+        match next_piece(&mut payload, options.client_timeout).await {
             Ok(None) => return Ok(body.freeze()),
-            Ok(Some(Err(PayloadError::Overflow))) => return Err(too_large()),
-            Ok(Some(Err(_))) => {
-                return Err(Problem::new(
-                    Code::MalformedRequest,
-                    "The body is damaged or ends too early",
-                ));
-            }
-            Ok(Some(Ok(chunk))) if body.len() + chunk.len() > limit => return Err(too_large()),
-            Ok(Some(Ok(chunk))) => body.extend_from_slice(&chunk),
+            Ok(Some(piece)) if body.len() + piece.len() <= limit => body.extend_from_slice(&piece),
+            Ok(Some(_)) => return Err(BodyFault::TooLarge.into_problem(limit)),
+            Err(fault) => return Err(fault.into_problem(limit)),
         }
     }
 }

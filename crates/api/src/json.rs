@@ -27,19 +27,38 @@ pub(crate) enum Json {
     Object(Vec<(String, Json)>),
 }
 
+/// A text is not one JSON object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NotAnObject {
+    /// It is JSON of another kind.
+    OtherValue,
+    /// It is no JSON: where that shows, both from 1.
+    NotJson { line: usize, column: usize },
+}
+
+/// Parses the members of one JSON object.
+pub(crate) fn parse_members(text: &[u8]) -> Result<Vec<(String, Json)>, NotAnObject> {
+    match serde_json::from_slice(text) {
+        Ok(Json::Object(members)) => Ok(members),
+        Ok(_) => Err(NotAnObject::OtherValue),
+        Err(error) => Err(NotAnObject::NotJson {
+            line: error.line(),
+            column: error.column(),
+        }),
+    }
+}
+
 /// Parses a body, which must be one JSON object.
 pub(crate) fn parse_object(body: &[u8]) -> Result<Vec<(String, Json)>, Problem> {
-    match serde_json::from_slice(body) {
-        Ok(Json::Object(members)) => Ok(members),
-        Ok(_) => Err(Problem::new(Code::MalformedRequest, "The body must be a JSON object")),
-        Err(error) => {
-            let place = format!("line {} column {}", error.line(), error.column());
-            Err(Problem::new(
-                Code::MalformedRequest,
-                format!("The body is not valid JSON: see {place}"),
-            ))
-        }
-    }
+    parse_members(body).map_err(|fault| {
+        let detail = match fault {
+            NotAnObject::OtherValue => "The body must be a JSON object".into(),
+            NotAnObject::NotJson { line, column } => {
+                format!("The body is not valid JSON: see line {line} column {column}")
+            }
+        };
+        Problem::new(Code::MalformedRequest, detail)
+    })
 }
 
 /// What is said of a member or parameter that is given more than once.

@@ -47,3 +47,4 @@ pub use openapi::document as openapi_document;
 pub use problem::{Code, Fault, FaultCode, Problem, error_chain};
 pub use rate_limit::{InvalidStoreUrl, Quota, RateLimitCounters, RateLimitOptions, RateLimitStore};
 pub use state::{ApiOptions, AppState, StateError};
+pub use users::transfer::{InvalidHeader, LineCode, LineFault, Row, RowReader, TransferFormat, UserWriter};

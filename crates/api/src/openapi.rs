@@ -21,7 +21,7 @@ use crate::{
     auth::Scope,
     health,
     problem::{self, Code, Fault, FaultCode, ProblemDocument},
-    route_table::is_api,
+    route_table::{has_deadline, is_api},
     users,
 };
 
@@ -55,6 +55,7 @@ pub fn document(title: &str) -> Document {
     let mut document = app.split_for_parts().1;
     close_schemas(&mut document);
     require_tokens(&mut document);
+    forget_deadlines(&mut document);
     document
 }
 
@@ -83,6 +84,15 @@ fn require_tokens(document: &mut Document) {
             SecurityRequirement::new(BEARER, [scope]),
             SecurityRequirement::default(),
         ]);
+    }
+}
+
+/// What has no deadline does not outrun it.
+fn forget_deadlines(document: &mut Document) {
+    let status = Code::DeadlineExceeded.status();
+    let without = document.paths.paths.iter_mut().filter(|(path, _)| !has_deadline(path));
+    for (_, operation) in without.flat_map(|(_, item)| operations_of(item)) {
+        operation.responses.responses.remove(status.as_str());
     }
 }
 
@@ -118,6 +128,21 @@ fn close_schemas(document: &mut Document) {
         }
     }
 }
+
+/// Names the problems that an operation can end with, for the OpenAPI document.
+macro_rules! problems {
+    ($name:ident: $($code:ident),*) => {
+        struct $name;
+
+        impl utoipa::IntoResponses for $name {
+            fn responses() -> std::collections::BTreeMap<String, utoipa::openapi::RefOr<utoipa::openapi::Response>> {
+                $crate::openapi::problem_responses(&[$($crate::problem::Code::$code),*])
+            }
+        }
+    };
+}
+
+pub(crate) use problems;
 
 /// The answers that stand for these problems, by status, as an operation documents them. Those that any operation under
 /// `/api/v1` can end with are added.

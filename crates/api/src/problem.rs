@@ -108,6 +108,15 @@ impl Problem {
         self
     }
 
+    /// Adds a sentence to the detail. A 500 keeps its own: it tells nothing.
+    pub(crate) fn with_remark(mut self, remark: &str) -> Self {
+        if self.code != Code::Internal {
+            let end = if self.detail.ends_with('.') { "" } else { "." };
+            self.detail = format!("{}{end} {remark}", self.detail).into();
+        }
+        self
+    }
+
     fn retry_after_a_second(self) -> Self {
         self.with_header(header::RETRY_AFTER, HeaderValue::from_static("1"))
     }

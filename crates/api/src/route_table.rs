@@ -11,6 +11,9 @@ use utoipa::openapi::{OpenApi, PathItem};
 
 const METRICS: &str = "/metrics";
 
+/// Routes that take as long as they take. Whatever they wait for has a limit of its own.
+const WITHOUT_DEADLINE: [&str; 1] = ["/api/v1/users/import"];
+
 /// The routes of the application.
 #[derive(Clone, Debug)]
 pub(crate) struct RouteTable(Vec<Arc<Route>>);
@@ -150,6 +153,11 @@ impl Route {
         is_api(&self.template)
     }
 
+    /// Whether the head of the answer must be ready within `REQUEST_TIMEOUT`.
+    pub(crate) fn has_deadline(&self) -> bool {
+        has_deadline(&self.template)
+    }
+
     pub(crate) fn takes(&self, method: &Method) -> bool {
         self.methods.contains(method)
     }
@@ -168,6 +176,11 @@ impl Route {
 /// Whether a path template belongs to the API proper.
 pub(crate) fn is_api(template: &str) -> bool {
     template.starts_with("/api/v1/")
+}
+
+/// Whether the head of an answer from a path template must be ready within `REQUEST_TIMEOUT`.
+pub(crate) fn has_deadline(template: &str) -> bool {
+    !WITHOUT_DEADLINE.contains(&template)
 }
 
 fn methods_of(item: &PathItem) -> Vec<Method> {

@@ -97,7 +97,7 @@ struct Shared {
     health: HealthService,
     options: ApiOptions,
     lifecycle: Lifecycle,
-    places: Semaphore,
+    places: Arc<Semaphore>,
     authenticator: Authenticator,
     rate_limiter: Option<RateLimiter>,
     cursor_seal: CursorSeal,
@@ -132,7 +132,7 @@ impl AppState {
                 .unwrap_or_default(),
         });
         let shared = Shared {
-            places: Semaphore::new(options.max_in_flight.clamp(1, Semaphore::MAX_PERMITS)),
+            places: Arc::new(Semaphore::new(options.max_in_flight.clamp(1, Semaphore::MAX_PERMITS))),
             authenticator: Authenticator::new(&options.auth, secret_key)?,
             cursor_seal: CursorSeal::new(secret_key),
             users,
@@ -190,7 +190,7 @@ impl AppState {
     }
 
     /// A place for each request to the API that may be worked on at once.
-    pub(crate) fn places(&self) -> &Semaphore {
+    pub(crate) fn places(&self) -> &Arc<Semaphore> {
         &self.shared.places
     }
 

@@ -5,6 +5,7 @@ mod handlers;
 mod query;
 mod rules;
 mod schemas;
+pub(crate) mod transfer;
 
 use actix_web::HttpRequest;
 use domain::UserId;
@@ -14,9 +15,11 @@ use crate::{extract::FromPath, problem::Fault};
 
 /// Registers the operations of this module.
 pub(crate) fn configure(config: &mut ServiceConfig<'_>) {
-    // `batch` goes before `{id}`, which it would fit.
+    // `batch` and its like go before `{id}`, which they would fit.
     let users = scope::scope("/api/v1")
         .service(handlers::create_users)
+        .service(transfer::handlers::import_users)
+        .service(transfer::handlers::export_users)
         .service(handlers::list_users)
         .service(handlers::create_user)
         .service(handlers::get_user)

@@ -1,5 +1,7 @@
 //! The users' table in SQL, and nothing but SQL: no rule, no transaction begins or ends here.
 
+mod bulk;
+
 use std::{
     collections::{HashMap, HashSet},
     sync::{Arc, PoisonError, RwLock},

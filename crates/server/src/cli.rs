@@ -2,6 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
+use api::TransferFormat;
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::token_lifetime;
@@ -49,6 +50,10 @@ pub(crate) enum Command {
     Migrate(MigrateCommand),
     /// Add generated users; the same flags always generate the same users
     Seed(SeedArguments),
+    /// Create users from a file; exit code 3 if lines were skipped
+    Import(ImportArguments),
+    /// Write all users to a file
+    Export(ExportArguments),
     /// Print the OpenAPI document
     Openapi,
     /// Print the settings in force and where they came from, without secrets
@@ -105,6 +110,33 @@ pub(crate) struct SeedArguments {
     /// Delete all users first; refused in production
     #[arg(long)]
     pub(crate) truncate: bool,
+}
+
+/// Flags of `import`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ImportArguments {
+    /// The file; - reads standard input
+    pub(crate) file: PathBuf,
+    /// ndjson or csv; by the end of the file's name without it
+    #[arg(long, value_parser = transfer_format)]
+    pub(crate) format: Option<TransferFormat>,
+}
+
+/// Flags of `export`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ExportArguments {
+    /// The file; - writes to standard output
+    pub(crate) file: PathBuf,
+    /// ndjson or csv; by the end of the file's name without it
+    #[arg(long, value_parser = transfer_format)]
+    pub(crate) format: Option<TransferFormat>,
+    /// Overwrite the file if there is one
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+fn transfer_format(text: &str) -> Result<TransferFormat, String> {
+    TransferFormat::parse(text).ok_or_else(|| "accepted: ndjson, csv".to_owned())
 }
 
 /// Flags of `token`.

@@ -1,4 +1,4 @@
-//! The commands other than `serve`.
+//! The commands other than `serve`, `import` and `export`.
 
 use std::{process::ExitCode, time::Duration};
 
@@ -99,9 +99,7 @@ pub(crate) async fn seed(config: &Config, arguments: SeedArguments) -> anyhow::R
 }
 
 async fn run_seed(database: &Database, arguments: SeedArguments) -> anyhow::Result<ExitCode> {
-    if Migrations::new(database).any_pending().await? {
-        bail!("the database lacks steps of the schema; run `async-starter migrate up` first");
-    }
+    require_schema(database).await?;
     if arguments.truncate {
         truncate(database).await?;
     }
@@ -121,6 +119,14 @@ async fn run_seed(database: &Database, arguments: SeedArguments) -> anyhow::Resu
         "created {} users; {} existed already",
         done.created, done.existing
     ))
+}
+
+/// Refuses to work on a database whose schema is not up to date.
+pub(crate) async fn require_schema(database: &Database) -> anyhow::Result<()> {
+    if Migrations::new(database).any_pending().await? {
+        bail!("the database lacks steps of the schema; run `async-starter migrate up` first");
+    }
+    Ok(())
 }
 
 /// `openapi`
@@ -203,7 +209,7 @@ async fn ask(host: &str, port: u16) -> anyhow::Result<String> {
 }
 
 /// Opens the database for work that outlasts a request, and closes it when the work has ended, however that was.
-async fn with_database(
+pub(crate) async fn with_database(
     config: &Config,
     durability: Durability,
     work: impl AsyncFnOnce(&Database) -> anyhow::Result<ExitCode>,

@@ -7,9 +7,11 @@ mod cli;
 mod commands;
 mod config;
 mod metrics_listener;
+mod send_limit;
 mod startup;
 mod sweeper;
 mod telemetry;
+mod transfer_commands;
 
 use std::{env, io::Write, process::ExitCode};
 
@@ -79,6 +81,8 @@ fn run(command: Command, loaded: &Loaded, telemetry: &Telemetry) -> anyhow::Resu
             Command::Serve => startup::serve(config, telemetry).await.map(|()| ExitCode::SUCCESS),
             Command::Migrate(command) => commands::migrate(config, command).await,
             Command::Seed(arguments) => commands::seed(config, arguments).await,
+            Command::Import(arguments) => transfer_commands::import(config, &arguments).await,
+            Command::Export(arguments) => transfer_commands::export(config, &arguments).await,
             Command::Openapi => print(&commands::openapi(config)?),
             Command::Config { reference: true, .. } => print(&commands::configuration_reference()),
             Command::Config { json: true, .. } => print(&serde_json::to_string_pretty(&loaded.to_json())?),

@@ -12,6 +12,7 @@ use tokio::{runtime::Handle, time::timeout};
 use crate::{
     config::{self, AuthMode, Config, Environment},
     metrics_listener::MetricsListener,
+    send_limit::end_stalls,
     sweeper::Sweeper,
     telemetry::Telemetry,
 };
@@ -50,6 +51,7 @@ pub(crate) async fn serve(config: &Config, telemetry: &Telemetry) -> anyhow::Res
         .workers(http.workers)
         .keep_alive(keep_alive(http.keep_alive))
         .client_request_timeout(http.client_timeout)
+        .on_connect(end_stalls(http.client_timeout))
         .shutdown_timeout(whole_seconds(http.shutdown_timeout))
         .shutdown_signal(shut_down(signals, lifecycle.clone(), http.shutdown_drain))
         .bind((http.host.as_str(), http.port))

@@ -14,7 +14,12 @@ pub struct Counter(Arc<AtomicU64>);
 impl Counter {
     /// Counts one more.
     pub fn increment(&self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
+        self.add(1);
+    }
+
+    /// Counts that many more.
+    pub fn add(&self, count: u64) {
+        self.0.fetch_add(count, Ordering::Relaxed);
     }
 
     /// How many there were since the start.
@@ -40,6 +45,10 @@ pub struct Counters {
     pub count_batch_sizes: Histogram,
     /// How many requests each statement was for that creates users.
     pub write_batch_sizes: Histogram,
+    /// Users that imports created.
+    pub users_imported: Counter,
+    /// Users that exports read.
+    pub users_exported: Counter,
 }
 
 impl Default for Counters {
@@ -50,6 +59,8 @@ impl Default for Counters {
             read_batch_sizes: Histogram::new(&BATCH_SIZE_BOUNDS),
             count_batch_sizes: Histogram::new(&BATCH_SIZE_BOUNDS),
             write_batch_sizes: Histogram::new(&BATCH_SIZE_BOUNDS),
+            users_imported: Counter::default(),
+            users_exported: Counter::default(),
         }
     }
 }

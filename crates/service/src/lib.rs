@@ -1,6 +1,6 @@
 //! The use cases of async-starter: where a transaction begins and ends, what is retried, and what a failure means.
 //!
-//! [`UserService`] is all that can be done with users, [`HealthService`] tells whether it can be done now. Both run their
+//! [`UserService`] is all that can be done with users, [`Import`] and [`Export`] move many of them, [`HealthService`] tells whether it can be done now. Both run their
 //! work on the [`DatabaseRuntime`].
 //!
 //! What must never be imported here: SQL, SeaORM by name, HTTP, serde.
@@ -12,6 +12,7 @@ mod health;
 mod idempotency;
 mod retry;
 mod runtime;
+mod transfer;
 mod user_count;
 mod users;
 
@@ -22,4 +23,5 @@ pub use idempotency::{IdempotentRequest, KeptOnce};
 pub use persistence::{Histogram, PoolStatus};
 pub use retry::{MAX_RETRIES, retry};
 pub use runtime::{Caller, DatabaseRuntime, RuntimeStopped};
+pub use transfer::{Export, Import, ImportProgress, ImportReport, ImportStopped, Rejected, Rejection};
 pub use users::{Coalescing, UserService};

@@ -19,6 +19,7 @@ use crate::{
     Counters, DatabaseRuntime, UserError,
     coalesce::{CoalescingOptions, ReadCoalescer, WriteCoalescer},
     idempotency::Idempotency,
+    transfer::Resources,
     user_count::UserCount,
 };
 
@@ -150,6 +151,16 @@ impl UserService {
     #[must_use]
     pub fn counters(&self) -> &Counters {
         &self.counters
+    }
+
+    /// What an import or an export needs of this.
+    pub(crate) fn resources(&self) -> Resources {
+        Resources {
+            database: self.database.clone(),
+            runtime: self.runtime.clone(),
+            counters: self.counters.clone(),
+            count: self.count.clone(),
+        }
     }
 
     /// Forgets idempotency keys whose time is over, and returns how many those were. Keys that are over do not count even

@@ -24,7 +24,7 @@ pub(crate) struct Sources {
 
 impl Sources {
     /// What is only ever counted: name without `_total`, meaning, count.
-    fn counters(&self) -> [(&'static str, &'static str, u64); 4] {
+    fn counters(&self) -> [(&'static str, &'static str, u64); 6] {
         [
             (
                 "transaction_retries",
@@ -35,6 +35,16 @@ impl Sources {
                 "idempotent_replays",
                 "Requests with an idempotency key that were given the answer of an earlier one",
                 self.counters.idempotent_replays.get(),
+            ),
+            (
+                "users_imported",
+                "Users that imports created",
+                self.counters.users_imported.get(),
+            ),
+            (
+                "users_exported",
+                "Users that exports read",
+                self.counters.users_exported.get(),
             ),
             (
                 "rate_limit_refused",

@@ -15,7 +15,6 @@ use actix_web::{
     web::Data,
 };
 use percent_encoding::percent_decode_str;
-use tokio::sync::SemaphorePermit;
 
 use super::notes::RequestNotes;
 use crate::{
@@ -30,20 +29,18 @@ pub(crate) async fn admission(
     request: ServiceRequest,
     next: Next<impl MessageBody>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    let _place = admit(&state, &request).await?;
+    admit(&state, &request).await?;
     next.call(request).await
 }
 
-/// Returns the place of the request among those that are worked on, if it needs one.
-async fn admit<'a>(state: &'a AppState, request: &ServiceRequest) -> Result<Option<SemaphorePermit<'a>>, Problem> {
+async fn admit(state: &AppState, request: &ServiceRequest) -> Result<(), Problem> {
     let notes = RequestNotes::of(request.request())
         .ok_or_else(|| Problem::internal("the application was built without its edge"))?;
-    let place = take_place(state, &notes)?;
+    take_place(state, &notes)?;
     let caller = identify(state, request, &notes).await;
     check_rate(state, request, &notes).await?;
     check_route(request, &notes)?;
-    authorize(caller, Scope::needed_for(request.method()))?;
-    Ok(place)
+    authorize(caller, Scope::needed_for(request.method()))
 }
 
 /// Who the caller is, where that matters: nobody in particular for those who watch the instance.
@@ -64,17 +61,18 @@ async fn identify(
 
 /// Whoever watches the instance still learns that it lives, and whether it is ready.
 ///
-/// A place is taken in one step. Were requests counted first and compared with the limit then, those that are about to be
+/// A place is kept with the notes, and so as long as anything of the request goes on. It is taken in one step. Were requests counted first and compared with the limit then, those that are about to be
 /// refused would crowd out others.
-fn take_place<'a>(state: &'a AppState, notes: &RequestNotes) -> Result<Option<SemaphorePermit<'a>>, Problem> {
+fn take_place(state: &AppState, notes: &RequestNotes) -> Result<(), Problem> {
     if notes.is_operational() {
-        return Ok(None);
+        return Ok(());
     }
     if state.lifecycle().is_closing() {
         return Err(Problem::shutting_down());
     }
-    let place = state.places().try_acquire().map_err(|_| Problem::overloaded())?;
-    Ok(Some(place))
+    let place = state.places().clone().try_acquire_owned();
+    notes.set_place(place.map_err(|_| Problem::overloaded())?);
+    Ok(())
 }
 
 /// Unknown paths count, or guessing them would be free.

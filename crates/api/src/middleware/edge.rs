@@ -33,6 +33,7 @@ use super::RequestNotes;
 use crate::{
     AppState,
     problem::{Code, Problem},
+    route_table::Route,
     trace_context::TraceParent,
 };
 
@@ -57,11 +58,14 @@ pub(crate) async fn edge(
     mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    let _in_progress = state.lifecycle().begin_request();
     let started = Instant::now();
     let decoded_path = request.match_info().as_str();
     let is_api = decoded_path.starts_with("/api/v1");
-    let notes = RequestNotes::new(state.routes().find(decoded_path).cloned());
+    let notes = RequestNotes::new(
+        state.routes().find(decoded_path).cloned(),
+        request.method(),
+        state.lifecycle().begin_request(),
+    );
     request.extensions_mut().insert(notes.clone());
     let request_id = request_id(request.headers());
     let parent = TraceParent::of(request.headers());
@@ -88,7 +92,8 @@ pub(crate) async fn edge(
     if request.method() == Method::HEAD {
         request.head_mut().method = Method::GET;
     }
-    let deadline = exchange.state.options().request_timeout;
+    let has_deadline = exchange.notes.route().is_none_or(Route::has_deadline);
+    let deadline = has_deadline.then_some(exchange.state.options().request_timeout);
     match run(request, next, deadline).instrument(exchange.span.clone()).await {
         Ok(response) => {
             let rendered = response.response().error().map(|error| exchange.render(error));
@@ -108,14 +113,20 @@ pub(crate) async fn edge(
     }
 }
 
-/// Runs the request within its deadline. A panic becomes an error, and the server lives on.
+/// Runs the request within its deadline, if it has one. A panic becomes an error, and the server lives on.
 async fn run<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
-    deadline: Duration,
+    deadline: Option<Duration>,
 ) -> Result<ServiceResponse<B>, Error> {
     let guarded = AssertUnwindSafe(next.call(request)).catch_unwind();
-    match timeout(deadline, guarded).await {
+    let within_deadline = async {
+        match deadline {
+            Some(deadline) => timeout(deadline, guarded).await,
+            None => Ok(guarded.await),
+        }
+    };
+    match within_deadline.await {
         Ok(Ok(outcome)) => outcome,
         Ok(Err(_)) => Err(Problem::internal("a handler panicked; the panic is in the log").into()),
         Err(_) => Err(Problem::deadline_exceeded().into()),

@@ -4,12 +4,16 @@ use std::{cell::RefCell, rc::Rc, sync::Arc};
 
 use actix_web::{
     HttpMessage, HttpRequest,
-    http::header::{HeaderName, HeaderValue},
+    http::{
+        Method,
+        header::{HeaderName, HeaderValue},
+    },
 };
+use tokio::sync::OwnedSemaphorePermit;
 
-use crate::{auth::Principal, route_table::Route};
+use crate::{auth::Principal, lifecycle::RequestInProgress, route_table::Route};
 
-/// Notes on one request. The edge makes them, keeps a copy, and puts another among the extensions of the request; so they
+/// Notes on one request. While there is a copy of them, the request counts as in progress and keeps its place. The edge makes them, keeps a copy, and puts another among the extensions of the request; so they
 /// outlive a request that is given up or whose handler panics.
 #[derive(Clone, Debug)]
 pub(crate) struct RequestNotes(Rc<Notes>);
@@ -19,13 +23,19 @@ struct Notes {
     route: Option<Arc<Route>>,
     principal: RefCell<Option<Principal>>,
     headers: RefCell<Vec<(HeaderName, HeaderValue)>>,
+    is_head: bool,
+    place: RefCell<Option<OwnedSemaphorePermit>>,
+    _in_progress: RequestInProgress,
 }
 
 impl RequestNotes {
     /// Notes on a request for `route`; none where the path is unknown.
-    pub(crate) fn new(route: Option<Arc<Route>>) -> Self {
+    pub(crate) fn new(route: Option<Arc<Route>>, method: &Method, in_progress: RequestInProgress) -> Self {
         Self(Rc::new(Notes {
             route,
+            is_head: method == Method::HEAD,
+            place: RefCell::default(),
+            _in_progress: in_progress,
             principal: RefCell::default(),
             headers: RefCell::default(),
         }))
@@ -55,6 +65,16 @@ impl RequestNotes {
     /// Whether a program that watches the service asks.
     pub(crate) fn is_probe(&self) -> bool {
         self.route().is_some_and(Route::is_probe)
+    }
+
+    /// Whether only the head of the answer was asked for. Handlers see a GET.
+    pub(crate) fn is_head(&self) -> bool {
+        self.0.is_head
+    }
+
+    /// Keeps the place of the request among those that are worked on.
+    pub(crate) fn set_place(&self, place: OwnedSemaphorePermit) {
+        self.0.place.replace(Some(place));
     }
 
     /// Who the caller has proved to be.

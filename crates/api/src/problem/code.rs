@@ -22,6 +22,8 @@ pub enum Code {
     NotFound,
     /// The path exists, but not for this method.
     MethodNotAllowed,
+    /// None of the media types on offer is accepted.
+    NotAcceptable,
     /// The body stalled.
     RequestTimeout,
     /// The address belongs to another user.
@@ -56,7 +58,7 @@ pub enum Code {
 
 impl Code {
     /// Every code.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::MalformedRequest,
         Self::NoFieldsToUpdate,
         Self::InvalidCursor,
@@ -64,6 +66,7 @@ impl Code {
         Self::Forbidden,
         Self::NotFound,
         Self::MethodNotAllowed,
+        Self::NotAcceptable,
         Self::RequestTimeout,
         Self::EmailTaken,
         Self::IdempotencyInProgress,
@@ -92,6 +95,7 @@ impl Code {
             Self::Forbidden => "forbidden",
             Self::NotFound => "not_found",
             Self::MethodNotAllowed => "method_not_allowed",
+            Self::NotAcceptable => "not_acceptable",
             Self::RequestTimeout => "request_timeout",
             Self::EmailTaken => "email_taken",
             Self::IdempotencyInProgress => "idempotency_in_progress",
@@ -129,6 +133,7 @@ impl Code {
             Self::Forbidden => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
             Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::EmailTaken | Self::IdempotencyInProgress => StatusCode::CONFLICT,
             Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
@@ -154,6 +159,7 @@ impl Code {
             Self::Forbidden => "Forbidden",
             Self::NotFound => "Not found",
             Self::MethodNotAllowed => "Method not allowed",
+            Self::NotAcceptable => "Not acceptable",
             Self::RequestTimeout => "Request timeout",
             Self::EmailTaken => "Email taken",
             Self::IdempotencyInProgress => "Request in progress",

@@ -47,8 +47,8 @@ impl Code {
         use Retry::{Later, Never, WithCare};
         let (meaning, remedy, retry) = match self {
             Self::MalformedRequest => (
-                "The request cannot be read: the body is not JSON, is not a JSON object or ends too early, a header has a \
-                 wrong form, or the path is not percent-encoded UTF-8.",
+                "The request cannot be read: the body is not JSON, is not a JSON object, is CSV without its header line or \
+                 ends too early, a header has a wrong form, or the path is not percent-encoded UTF-8.",
                 "Read the detail, which says where the fault is, and correct how the request is written.",
                 Never,
             ),
@@ -83,9 +83,15 @@ impl Code {
                 "Use one of the methods that the Allow header lists.",
                 Never,
             ),
+            Self::NotAcceptable => (
+                "The Accept header admits none of the media types in which the answer can be written.",
+                "Ask for one of the media types that the detail names, or leave the Accept header out.",
+                Never,
+            ),
             Self::RequestTimeout => (
                 "The body of the request stopped coming, and the service did not wait any longer.",
-                "Send the whole body without long pauses. If that was the case, look at the network in between.",
+                "Send the whole body without long pauses. If that was the case, look at the network in between. An import can be \
+                 sent again as it was: the users that it created are then rejected as taken, and the others created.",
                 Later,
             ),
             Self::EmailTaken => (

@@ -104,7 +104,7 @@ impl Fault {
     }
 
     /// Orders by place, list indexes by number: `/users/2/name` stands before `/users/10/name`.
-    pub(super) fn order(&self) -> Vec<(usize, String)> {
+    pub(crate) fn order(&self) -> Vec<(usize, String)> {
         self.pointer
             .split('/')
             .map(|segment| (segment.parse().unwrap_or(usize::MAX), segment.to_owned()))

@@ -1,5 +1,7 @@
 //! Users as they travel: forms that come in, and documents that go out. A promise to clients, unlike the domain's types.
 
+use std::borrow::Cow;
+
 use actix_web::web::Bytes;
 use domain::{Email, NewUser, UserBatch, UserChanges, UserName};
 use serde::Serialize;
@@ -135,7 +137,7 @@ impl JsonForm for CreateUser {
     }
 
     fn into_value(self) -> Result<Option<NewUser>, Problem> {
-        Ok(new_user(&self))
+        Ok(self.parse())
     }
 }
 
@@ -182,7 +184,7 @@ impl JsonForm for CreateUsers {
     }
 
     fn into_value(self) -> Result<Option<UserBatch>, Problem> {
-        let users: Option<Vec<_>> = self.users.unwrap_or_default().iter().map(new_user).collect();
+        let users: Option<Vec<_>> = self.users.unwrap_or_default().iter().map(CreateUser::parse).collect();
         Ok(users.and_then(|users| UserBatch::new(users).ok()))
     }
 }
@@ -193,12 +195,41 @@ impl CreateUser {
         name: None,
         email: None,
     };
+
+    /// The form, filled in.
+    pub(super) fn new(name: &str, email: &str) -> Self {
+        Self {
+            name: Some(name.to_owned()),
+            email: Some(email.to_owned()),
+        }
+    }
+
+    /// The new user that the form describes; nothing when a member is absent or refused.
+    pub(super) fn parse(&self) -> Option<NewUser> {
+        let name = UserName::parse(self.name.as_deref()?).ok()?;
+        let email = Email::parse(self.email.as_deref()?).ok()?;
+        Some(NewUser { name, email })
+    }
 }
 
-fn new_user(form: &CreateUser) -> Option<NewUser> {
-    let name = UserName::parse(form.name.as_deref()?).ok()?;
-    let email = Email::parse(form.email.as_deref()?).ok()?;
-    Some(NewUser { name, email })
+impl User {
+    /// Appends the user as JSON, on a line.
+    pub(super) fn write_json(&self, out: &mut Vec<u8>) {
+        // Strings and numbers always serialise, and memory takes whatever is written.
+        let _ = serde_json::to_writer(&mut *out, self);
+        out.push(b'\n');
+    }
+
+    /// The members in their order, as the columns of a file.
+    pub(super) fn columns(&self) -> [Cow<'_, str>; 5] {
+        [
+            self.id.to_string().into(),
+            self.name.as_str().into(),
+            self.email.as_str().into(),
+            self.created_at.as_str().into(),
+            self.updated_at.as_str().into(),
+        ]
+    }
 }
 
 impl FromBody for NewUser {

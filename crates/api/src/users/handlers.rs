@@ -1,15 +1,5 @@
 //! The operations: convert, call, convert. What they have in common is done by extractors, responders and middleware.
 
-use std::collections::BTreeMap;
-
-use actix_web::{delete, get, patch, post, web::Data};
-use domain::{NewUser, User, UserBatch, UserChanges, UserId};
-use service::IdempotentRequest;
-use utoipa::{
-    IntoResponses,
-    openapi::{RefOr, Response},
-};
-
 use super::{
     dto,
     query::{ListParameters, ListRequest, Part, page_answer, slice_answer},
@@ -21,23 +11,13 @@ use crate::{
     etag::{ETag, TagList},
     extract::Input,
     idempotency::IdempotencyKeyHeader,
-    openapi::problem_responses,
-    problem::{Code, Problem},
+    openapi::problems,
+    problem::Problem,
     respond::{Linked, NoContent, Tagged},
 };
-
-/// Names the problems that an operation can end with, for the OpenAPI document.
-macro_rules! problems {
-    ($name:ident: $($code:ident),*) => {
-        struct $name;
-
-        impl IntoResponses for $name {
-            fn responses() -> BTreeMap<String, RefOr<Response>> {
-                problem_responses(&[$(Code::$code),*])
-            }
-        }
-    };
-}
+use actix_web::{delete, get, patch, post, web::Data};
+use domain::{NewUser, User, UserBatch, UserChanges, UserId};
+use service::IdempotentRequest;
 
 problems!(CreateProblems: MalformedRequest, RequestTimeout, EmailTaken, IdempotencyInProgress, PayloadTooLarge, UnsupportedMediaType, IdempotencyKeyReused);
 problems!(ListProblems: InvalidCursor);

@@ -3,6 +3,8 @@
 use domain::{Email, UserName};
 use utoipa::openapi::{KnownFormat, Object, ObjectBuilder, SchemaFormat, Type};
 
+use super::transfer::LineCode;
+
 /// Not blank, and no control characters. What is blank is spelled out, since readers of patterns disagree about `\s`.
 const NAME_PATTERN: &str = concat!(
     r"^[^\x00-\x1f\x7f-\x9f]*",
@@ -39,6 +41,18 @@ pub(super) fn email() -> Object {
 /// Whose entry of the list is wanted. Without an example, which Swagger UI would send with every first try.
 pub(super) fn email_filter() -> Object {
     email_form("Only the user with this address.").build()
+}
+
+/// What is wrong with a line of an import.
+pub(in crate::users) fn line_code() -> Object {
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .description(Some(
+            "What is wrong with the line, for programs: a code of a fault, or of a problem. Of several faults, the first.",
+        ))
+        .enum_values(Some(LineCode::ALL))
+        .examples(["length"])
+        .build()
 }
 
 fn email_form(description: &str) -> ObjectBuilder {

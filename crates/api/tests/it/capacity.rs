@@ -52,7 +52,7 @@ impl Held {
     }
 }
 
-async fn eventually(condition: impl Fn() -> bool) {
+pub(crate) async fn eventually(condition: impl Fn() -> bool) {
     for _ in 0..1000 {
         if condition() {
             return;

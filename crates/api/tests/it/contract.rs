@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::answer::Answer;
 
 /// The codes of problems and the status of each, as promised to clients.
-const CODES: [(&str, u16); 22] = [
+const CODES: [(&str, u16); 23] = [
     ("malformed_request", 400),
     ("no_fields_to_update", 400),
     ("invalid_cursor", 400),
@@ -21,6 +21,7 @@ const CODES: [(&str, u16); 22] = [
     ("forbidden", 403),
     ("not_found", 404),
     ("method_not_allowed", 405),
+    ("not_acceptable", 406),
     ("request_timeout", 408),
     ("email_taken", 409),
     ("idempotency_in_progress", 409),
@@ -117,9 +118,39 @@ pub(crate) fn check(method: &str, target: &str, answer: &Answer) {
     let validator = documented.get(content_type);
     let validator = validator.unwrap_or_else(|| panic!("an undocumented content type: {context}"));
     if method != "HEAD" {
-        let body = answer.json();
+        let body = match content_type {
+            "application/json" | "application/problem+json" => answer.json(),
+            _ => {
+                check_users(content_type, answer);
+                Value::String(answer.text().to_owned())
+            }
+        };
         let faults: Vec<_> = validator.iter_errors(&body).map(|error| error.to_string()).collect();
         assert!(faults.is_empty(), "against the schema: {faults:?} {context}");
+    }
+}
+
+/// Requires of a stream of users that each is one. The document can only say that it is text.
+#[track_caller]
+fn check_users(content_type: &str, answer: &Answer) {
+    static USER: OnceLock<Validator> = OnceLock::new();
+    let user = USER.get_or_init(|| {
+        let document = document();
+        let schema = json!({"$ref": "#/components/schemas/User", "components": document["components"]});
+        jsonschema::draft202012::options().build(&schema).unwrap()
+    });
+    match content_type {
+        "application/x-ndjson" => {
+            assert!(answer.body.is_empty() || answer.body.ends_with(b"\n"));
+            for line in answer.text().lines() {
+                assert!(user.is_valid(&serde_json::from_str(line).unwrap()), "{line}");
+            }
+        }
+        "text/csv; charset=utf-8" => {
+            assert!(answer.text().starts_with("id,name,email,created_at,updated_at\r\n"));
+            assert!(answer.text().ends_with("\r\n"));
+        }
+        other => panic!("{other} is not checked"),
     }
 }
 

@@ -22,10 +22,12 @@ mod conditional;
 mod contract;
 mod cors;
 mod docs;
+mod exporting;
 mod failure;
 mod faults;
 mod health;
 mod idempotency;
+mod importing;
 mod listing;
 mod metrics;
 mod problems;
@@ -102,6 +104,24 @@ fn main() -> ExitCode {
         idempotency::of_a_stampede_with_one_key_one_creates_and_all_get_its_answer,
         idempotency::what_is_no_key_is_malformed,
         idempotency::keys_themselves_are_not_stored,
+        importing::an_import_creates_what_it_can_and_lists_the_other_lines,
+        importing::an_import_of_nothing_creates_nobody,
+        importing::a_hundred_errors_are_listed_and_all_are_counted,
+        importing::an_import_may_be_of_any_size_and_its_lines_may_not,
+        importing::an_import_that_is_sent_again_creates_nobody_twice,
+        importing::a_body_that_is_no_import_is_refused_before_anything_is_created,
+        importing::an_import_that_stalls_is_ended_and_told_what_was_created,
+        importing::an_import_that_is_cut_off_leaves_whole_chunks,
+        importing::the_deadline_of_requests_is_not_that_of_an_import,
+        importing::when_the_database_breaks_in_the_middle_the_answer_tells_what_is_there,
+        importing::a_defect_in_the_middle_tells_nothing,
+        exporting::everybody_is_exported_in_the_order_of_the_list,
+        exporting::the_form_is_the_one_that_the_caller_prefers,
+        exporting::the_head_of_an_export_reads_no_rows,
+        exporting::without_its_database_an_export_does_not_begin,
+        exporting::a_fault_in_the_middle_of_an_export_cuts_the_connection,
+        exporting::an_export_counts_as_in_progress_until_it_has_been_sent,
+        exporting::the_names_of_imports_and_exports_are_no_ids,
         routing::an_unknown_path_is_not_found,
         routing::a_method_that_a_path_does_not_take_is_refused_with_those_it_takes,
         routing::the_document_names_every_method_of_every_path,

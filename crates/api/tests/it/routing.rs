@@ -58,6 +58,8 @@ pub(crate) async fn a_method_that_a_path_does_not_take_is_refused_with_those_it_
     for (path, allow) in [
         (USERS, "GET, HEAD, POST"),
         (BATCH, "POST"),
+        ("/api/v1/users/import", "POST"),
+        ("/api/v1/users/export", reads),
         (user.as_str(), "DELETE, GET, HEAD, PATCH"),
         ("/api/v1/users/nobody", "DELETE, GET, HEAD, PATCH"),
         ("/health", reads),

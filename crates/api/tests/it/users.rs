@@ -5,6 +5,8 @@ use serde_json::{Value, json};
 
 use crate::{
     contract,
+    exporting::EXPORT,
+    importing::IMPORT,
     support::{BATCH, JSON, Request, TestApp, USERS, path_of},
 };
 
@@ -20,6 +22,12 @@ pub(crate) async fn every_operation_of_the_document_succeeds(db: TestDatabase) {
         ("health_ready", 200, Request::new("GET", "/health/ready")),
         ("users_create", 201, Request::new("POST", USERS).json(&ann)),
         ("users_create_batch", 201, Request::new("POST", BATCH).json(&batch)),
+        (
+            "users_import",
+            200,
+            Request::new("POST", IMPORT).body("text/csv", "name,email\nBob,bob@example.com\n"),
+        ),
+        ("users_export", 200, Request::new("GET", EXPORT)),
         ("users_get", 200, Request::new("GET", &user)),
         ("users_list", 200, Request::new("GET", USERS)),
         (

@@ -5,7 +5,7 @@ use std::time::Duration;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
+    net::{TcpSocket, TcpStream},
     time::timeout,
 };
 
@@ -27,6 +27,33 @@ impl Wire {
             stream: TcpStream::connect(app.address).await.unwrap(),
             received: Vec::new(),
         }
+    }
+
+    /// A connection that takes in little that is not read.
+    pub(crate) async fn open_narrow(app: &TestApp) -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(8 * 1024).unwrap();
+        Self {
+            stream: socket.connect(app.address).await.unwrap(),
+            received: Vec::new(),
+        }
+    }
+
+    /// Sends a chunk of a body.
+    pub(crate) async fn write_chunk(&mut self, text: &str) {
+        if !text.is_empty() {
+            self.write(format!("{:x}\r\n{text}\r\n", text.len())).await;
+        }
+    }
+
+    /// Everything that comes until the service closes the connection.
+    pub(crate) async fn until_closed(&mut self) -> String {
+        let read = async {
+            // A connection may also be closed with unread bytes on it.
+            while let Ok(1..) = self.stream.read_buf(&mut self.received).await {}
+        };
+        timeout(PATIENCE, read).await.unwrap();
+        String::from_utf8(std::mem::take(&mut self.received)).unwrap()
     }
 
     pub(crate) async fn write(&mut self, bytes: impl AsRef<[u8]>) {

@@ -44,6 +44,10 @@ const BULK_CACHE_KIB: u32 = 128 * 1024;
 /// After how many pages of log a bulk load moves them into a SQLite database. A page that changes often is moved once then.
 const BULK_CHECKPOINT_PAGES: u32 = 50_000;
 
+/// How many rows SQLite's thread may be ahead of the task that reads them: a page. With fewer, each of the two sleeps and wakes
+/// many times in a page, which costs more than the rows.
+const SQLITE_ROWS_AHEAD: usize = 1000;
+
 /// The pools of one database.
 pub(crate) struct Pools {
     pub(crate) writer: DatabaseConnection,
@@ -185,6 +189,7 @@ async fn open_sqlite(options: &DatabaseOptions) -> Result<Pools, PersistenceErro
             Some(_) => options.acquire_timeout / SQLITE_LOCK_WAITS,
             None => SQLITE_MAINTENANCE_LOCK_WAIT,
         })
+        .row_buffer_size(SQLITE_ROWS_AHEAD)
         .foreign_keys(true);
     let connect = match options.durability {
         Durability::Full => connect,

@@ -48,7 +48,7 @@ pub(super) static VARIABLES: &[Variable] = &[
         HTTP,
         "REQUEST_TIMEOUT",
         Fixed("10"),
-        "time a request may take before it is answered with 504",
+        "time until the answer to a request other than an import must begin, or it is 504",
     ),
     Variable::new(
         HTTP,

@@ -7,7 +7,17 @@ use crate::support::{Server, run, run_in};
 #[tokio::test]
 async fn help_lists_every_command() {
     let help = run(&["--help"], &[]).await.success();
-    for command in ["serve", "migrate", "seed", "openapi", "config", "token", "healthcheck"] {
+    for command in [
+        "serve",
+        "migrate",
+        "seed",
+        "import",
+        "export",
+        "openapi",
+        "config",
+        "token",
+        "healthcheck",
+    ] {
         assert!(help.contains(&format!("\n  {command}")), "{help}");
     }
     let help = run(&["migrate", "--help"], &[]).await.success();

@@ -14,3 +14,4 @@ mod settings;
 #[path = "../support/mod.rs"]
 mod support;
 mod tokens;
+mod transfer;

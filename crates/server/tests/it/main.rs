@@ -25,6 +25,7 @@ mod shutdown;
 mod starting;
 #[path = "../support/mod.rs"]
 mod support;
+mod transfer;
 
 fn main() -> ExitCode {
     let mut cases = on_every_engine![
@@ -46,6 +47,9 @@ fn main() -> ExitCode {
         retrying::a_create_whose_server_was_killed_after_its_commit_is_answered_as_it_would_have_been,
         retrying::a_key_holds_across_two_servers_on_one_database,
         retrying::a_key_that_has_expired_is_swept,
+        transfer::the_log_tells_what_an_import_left_that_was_cut_off,
+        transfer::a_client_that_takes_nothing_of_an_export_is_cut_off,
+        transfer::the_commands_work_on_every_database,
         logging::names_and_addresses_of_users_stay_out_of_the_log,
         logging::the_password_of_the_database_stays_out_of_all_output,
         monitoring::the_dashboard_and_the_alerts_ask_for_metrics_that_exist,

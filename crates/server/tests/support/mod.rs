@@ -57,6 +57,13 @@ pub(crate) async fn run_in(folder: &Path, arguments: &[&str], settings: Settings
     }
 }
 
+/// Sends a process a signal, such as `TERM`.
+pub(crate) fn signal(process: &Child, name: &str) {
+    let kill = format!("kill -{name} {}", process.id());
+    let status = Command::new("sh").args(["-c", &kill]).status().unwrap();
+    assert!(status.success(), "{kill}: {status}");
+}
+
 /// Runs a command to its end in a folder of its own.
 pub(crate) async fn run(arguments: &[&str], settings: Settings<'_>) -> Outcome {
     run_in(tempfile::tempdir().unwrap().path(), arguments, settings).await
@@ -212,9 +219,7 @@ impl Server {
 
     /// Sends the process a signal, such as `TERM`.
     pub(crate) fn signal(&self, name: &str) {
-        let kill = format!("kill -{name} {}", self.process.id());
-        let status = Command::new("sh").args(["-c", &kill]).status().unwrap();
-        assert!(status.success(), "{kill}: {status}");
+        signal(&self.process, name);
     }
 
     /// Waits until the process ends, `patience` at most.

@@ -75,17 +75,33 @@ impl<R: ReadTogether> ReadCoalescer<R> {
     pub async fn get(&self, key: R::Key) -> Result<Option<R::Found>, R::Error> {
         let (sender, receiver) = oneshot::channel();
         if let Some(runner) = self.gathering.join(Member { key, answer: sender }) {
-            self.runtime.detach(self.clone().run(runner));
+            // Alone, as a rule: nobody had to wait.
+            self.runtime.run_here(self.clone().run_first(runner)).await;
         }
         answer(receiver).await
     }
 
-    async fn run(self, mut runner: Runner<Member<R>>) {
-        while let Some(batch) = runner.next_batch(|waiting| self.choose(waiting)) {
-            note_size(&self.batch_sizes, batch.len());
-            let span = tracing::debug_span!("read_batch", members = batch.len());
-            self.read(batch).instrument(span).await;
+    /// Works on one batch, and leaves those that gathered meanwhile to the runtime.
+    async fn run_first(self, mut runner: Runner<Member<R>>) {
+        self.run_batch(&mut runner).await;
+        if let Some(runner) = runner.unless_idle() {
+            self.runtime.detach(self.clone().run(runner));
         }
+    }
+
+    async fn run(self, mut runner: Runner<Member<R>>) {
+        while self.run_batch(&mut runner).await {}
+    }
+
+    /// False when there was nothing to do, and the runner has ended.
+    async fn run_batch(&self, runner: &mut Runner<Member<R>>) -> bool {
+        let Some(batch) = runner.next_batch(|waiting| self.choose(waiting)) else {
+            return false;
+        };
+        note_size(&self.batch_sizes, batch.len());
+        let span = tracing::debug_span!("read_batch", members = batch.len());
+        self.read(batch).instrument(span).await;
+        true
     }
 
     /// The first in the queue, without those that nobody waits for any more.

@@ -91,17 +91,33 @@ impl<W: WriteTogether> WriteCoalescer<W> {
     pub async fn write(&self, item: W::Item) -> Result<W::Written, W::Error> {
         let (sender, receiver) = oneshot::channel();
         if let Some(runner) = self.gathering.join(Member { item, answer: sender }) {
-            self.runtime.detach(self.clone().run(runner));
+            // Alone, as a rule: nobody had to wait.
+            self.runtime.run_here(self.clone().run_first(runner)).await;
         }
         answer(receiver).await
     }
 
-    async fn run(self, mut runner: Runner<Member<W>>) {
-        while let Some(batch) = runner.next_batch(|waiting| choose(waiting, self.max_members)) {
-            note_size(&self.batch_sizes, batch.len());
-            let span = tracing::debug_span!("write_batch", members = batch.len());
-            self.write_batch(batch).instrument(span).await;
+    /// Works on one batch, and leaves those that gathered meanwhile to the runtime.
+    async fn run_first(self, mut runner: Runner<Member<W>>) {
+        self.run_batch(&mut runner).await;
+        if let Some(runner) = runner.unless_idle() {
+            self.runtime.detach(self.clone().run(runner));
         }
+    }
+
+    async fn run(self, mut runner: Runner<Member<W>>) {
+        while self.run_batch(&mut runner).await {}
+    }
+
+    /// False when there was nothing to do, and the runner has ended.
+    async fn run_batch(&self, runner: &mut Runner<Member<W>>) -> bool {
+        let Some(batch) = runner.next_batch(|waiting| choose(waiting, self.max_members)) else {
+            return false;
+        };
+        note_size(&self.batch_sizes, batch.len());
+        let span = tracing::debug_span!("write_batch", members = batch.len());
+        self.write_batch(batch).instrument(span).await;
+        true
     }
 
     async fn write_batch(&self, batch: Vec<Member<W>>) {

@@ -14,7 +14,9 @@ use persistence::{on_every_empty_engine, on_every_engine, test_db};
 
 mod atomicity;
 mod batches;
+mod exporting;
 mod health;
+mod importing;
 mod once;
 mod preconditions;
 mod retrying;
@@ -79,6 +81,18 @@ fn main() -> ExitCode {
         sharing::whatever_goes_on_a_total_lies_between_what_was_told_and_what_was_asked_for,
         sharing::what_another_instance_creates_is_counted_within_a_second,
         sharing::nothing_is_shared_where_that_is_switched_off,
+        importing::every_row_is_created_or_rejected_and_counted,
+        importing::an_address_that_exists_or_repeats_is_rejected_on_its_later_line,
+        importing::imports_of_the_same_users_at_once_create_each_once,
+        importing::a_row_that_the_index_refuses_is_looked_at_again,
+        importing::a_conflict_with_another_transaction_repeats_the_chunk,
+        importing::an_import_that_is_stopped_tells_exactly_what_is_there,
+        importing::an_import_that_is_dropped_leaves_whole_chunks,
+        importing::when_the_database_fails_the_chunks_before_are_kept,
+        exporting::everybody_is_exported_once_in_the_order_of_the_list,
+        exporting::an_export_repeats_and_skips_nobody_who_stays_while_others_come_and_go,
+        exporting::no_connection_is_held_for_a_slow_reader,
+        exporting::an_export_ends_with_the_page_that_cannot_be_read,
         health::an_answer_is_kept_for_half_a_second_and_no_longer,
         health::a_server_that_keeps_silent_is_given_up_within_two_seconds,
         health::a_hundred_who_ask_at_once_share_one_probe,
