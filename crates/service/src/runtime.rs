@@ -21,12 +21,16 @@ use std::{
 };
 
 use persistence::{PersistenceError, Transaction};
-use tokio::runtime::Handle;
+use tokio::{runtime::Handle, sync::watch};
 use tracing::Instrument;
 
 /// The runtime that database sockets live on. Cloning shares it.
 #[derive(Clone, Debug)]
-pub struct DatabaseRuntime(Handle);
+pub struct DatabaseRuntime {
+    handle: Handle,
+    /// Its sender lives in a task, and so as long as the runtime.
+    stopped: watch::Receiver<()>,
+}
 
 /// Whoever asked for a piece of work, as the work sees them: still there, or gone.
 #[derive(Clone, Debug, Default)]
@@ -70,7 +74,7 @@ impl Drop for Presence {
 
 /// Work that is done in the task of the caller until it is dropped, and on its runtime from then on.
 pub(crate) struct Here {
-    runtime: Handle,
+    runtime: DatabaseRuntime,
     /// Absent when it is done, and while it runs: work that panics is not gone on with.
     work: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
 }
@@ -82,7 +86,11 @@ impl Future for Here {
         let Some(mut work) = self.work.take() else {
             return Poll::Ready(());
         };
-        let entered = self.runtime.enter();
+        // Sockets and timers of a runtime that has ended fail in ways of their own. They wake their tasks when it ends.
+        if self.runtime.is_stopped() {
+            return Poll::Ready(());
+        }
+        let entered = self.runtime.handle.enter();
         let state = work.as_mut().poll(context);
         drop(entered);
         if state.is_pending() {
@@ -95,7 +103,7 @@ impl Future for Here {
 impl Drop for Here {
     fn drop(&mut self) {
         if let Some(work) = self.work.take() {
-            drop(self.runtime.spawn(work));
+            drop(self.runtime.handle.spawn(work));
         }
     }
 }
@@ -104,7 +112,17 @@ impl DatabaseRuntime {
     /// Runs database work on the runtime behind `handle`.
     #[must_use]
     pub fn new(handle: Handle) -> Self {
-        Self(handle)
+        let (alive, stopped) = watch::channel(());
+        drop(handle.spawn(async move {
+            let _alive = alive;
+            std::future::pending::<()>().await;
+        }));
+        Self { handle, stopped }
+    }
+
+    /// Whether the runtime has ended, or is about to.
+    fn is_stopped(&self) -> bool {
+        self.stopped.has_changed().is_err()
     }
 
     /// Runs `work` to its end and returns what it returns. For work that may have its effect whether or not anybody waits:
@@ -124,10 +142,11 @@ impl DatabaseRuntime {
 
     /// Runs `work` in the task of the caller, with the sockets and timers of this runtime; where the caller gives up, the
     /// runtime finishes it. That saves waking a thread of the runtime, which is a good part of what a short statement takes.
-    /// For work that holds nothing that others wait for while the caller's thread is busy with something else.
+    /// For work that holds nothing that others wait for while the caller's thread is busy with something else. When the runtime
+    /// stops, `work` is dropped.
     pub(crate) fn run_here(&self, work: impl Future<Output = ()> + Send + 'static) -> Here {
         Here {
-            runtime: self.0.clone(),
+            runtime: self.clone(),
             work: Some(Box::pin(work)),
         }
     }
@@ -135,7 +154,7 @@ impl DatabaseRuntime {
     /// Runs `work` that several callers wait for and that none of them can give up alone. It is dropped when the runtime
     /// stops.
     pub(crate) fn detach(&self, work: impl Future<Output = ()> + Send + 'static) {
-        drop(self.0.spawn(work));
+        drop(self.handle.spawn(work));
     }
 
     /// Runs `work` to its end and returns what it returns. For work with a transaction, which commits through its
@@ -155,7 +174,7 @@ impl DatabaseRuntime {
         // What the work logs belongs to the caller's span; the one within, which traces show, may be filtered out.
         let span = tracing::debug_span!("database");
         let work = work(presence.0.clone()).instrument(span).in_current_span();
-        match self.0.spawn(work).await {
+        match self.handle.spawn(work).await {
             Ok(outcome) => outcome,
             Err(stopped) if stopped.is_panic() => resume_unwind(stopped.into_panic()),
             Err(_) => Err(RuntimeStopped.into()),
