@@ -3,7 +3,7 @@
 use domain::{NewUser, Timestamp};
 use sea_orm::ConnectionTrait;
 
-use super::{UserRepository, insert_rows};
+use super::{UserRepository, statements::insert_rows};
 use crate::{Executor, PersistenceError};
 
 /// How many rows one statement inserts. Drivers keep a statement prepared by its text, so a few fixed sizes are prepared
