@@ -44,7 +44,7 @@ pub(crate) fn write(folder: &Path, results: &Results) -> Result<()> {
 /// Writes the report from the results that are kept.
 ///
 /// # Errors
-/// When those cannot be read, and as [`write`].
+/// When those cannot be read, and as [`write()`].
 pub(crate) fn rewrite() -> Result<()> {
     let folder = folder();
     let results = Results::read(&folder.join(RESULTS))?;
