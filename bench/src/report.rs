@@ -14,6 +14,7 @@ use anyhow::{Context as _, Result, bail};
 use crate::results::Results;
 use markdown::with_tables;
 use words::Language;
+pub(crate) use words::grouped;
 
 /// The file that holds all numbers.
 pub(crate) const RESULTS: &str = "results.json";
