@@ -5,6 +5,7 @@
 
 mod baseline;
 mod database;
+mod instructions;
 mod load;
 mod machine;
 mod process;
@@ -39,6 +40,8 @@ enum Command {
         #[arg(long)]
         check: bool,
     },
+    /// Count the instructions of a request, and hold them against docs/benchmarks/instructions.json
+    Instructions(instructions::Options),
     /// Serve the hand-written server
     Baseline(baseline::Options),
     /// Put a load on any URL, to compare the generator with others
@@ -51,6 +54,7 @@ fn main() -> ExitCode {
         Command::Report { check: false } => report::rewrite().map(|()| ExitCode::SUCCESS),
         Command::Report { check: true } => report::check().map(|()| ExitCode::SUCCESS),
         Command::Run(options) => on_one_thread(run::run(&options)),
+        Command::Instructions(options) => on_one_thread(instructions::run(&options)),
         Command::Load(options) => on_one_thread(try_load::run(&options)).map(|()| ExitCode::SUCCESS),
     };
     outcome.unwrap_or_else(|error| {

@@ -45,7 +45,21 @@ impl Server {
     ///
     /// # Errors
     /// When it cannot be started, ends, or does not answer so in time; the end of its log is part of the message.
-    pub(crate) async fn start(mut command: Command, port: u16, probe_path: &str, log: &Path) -> Result<Self> {
+    pub(crate) async fn start(command: Command, port: u16, probe_path: &str, log: &Path) -> Result<Self> {
+        Self::start_within(START_PATIENCE, command, port, probe_path, log).await
+    }
+
+    /// The same with another limit for the time until the first answer.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub(crate) async fn start_within(
+        patience: Duration,
+        mut command: Command,
+        port: u16,
+        probe_path: &str,
+        log: &Path,
+    ) -> Result<Self> {
         // Appending, so that the log can be emptied while it is written.
         let output = OpenOptions::new().create(true).append(true).open(log);
         let output = output.with_context(|| format!("cannot write {}", log.display()))?;
@@ -64,16 +78,18 @@ impl Server {
             if let Some(status) = server.child.try_wait()? {
                 bail!("the server ended ({status}):\n{}", server.end_of_log());
             }
-            if begin.elapsed() > START_PATIENCE {
-                bail!(
-                    "the server is not ready after {START_PATIENCE:?}:\n{}",
-                    server.end_of_log()
-                );
+            if begin.elapsed() > patience {
+                bail!("the server is not ready after {patience:?}:\n{}", server.end_of_log());
             }
             sleep(START_PROBE).await;
         }
         server.time_to_ready = begin.elapsed();
         Ok(server)
+    }
+
+    /// The id of the process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     async fn answers(&self, path: &str) -> bool {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 
@@ -95,18 +96,59 @@ impl Product {
             .context("the product")
     }
 
+    /// Starts it as a server under the program of `command`, which takes the product's command line behind its own
+    /// arguments, and waits until it is ready.
+    ///
+    /// # Errors
+    /// When it does not become ready within `patience`.
+    pub(crate) async fn serve_under(
+        &self,
+        mut command: Command,
+        database: &Database,
+        port: u16,
+        patience: Duration,
+    ) -> Result<Server> {
+        with_database(&mut command, database);
+        command.arg(&self.binary).arg("serve").env("PORT", port.to_string());
+        Server::start_within(patience, command, port, "/health/ready", &self.log("serve"))
+            .await
+            .context("the product")
+    }
+
+    /// Another program, found where this one finds its own, in the folder and with the settings of the product.
+    pub(crate) fn other_program(&self, program: &str) -> Command {
+        let mut command = self.with_settings(Command::new(program));
+        if let Some(path) = std::env::var_os("PATH") {
+            command.env("PATH", path);
+        }
+        command
+    }
+
+    /// Where it works and writes its logs.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     fn command(&self, database: &Database) -> Command {
-        let mut command = Command::new(&self.binary);
+        let mut command = self.with_settings(Command::new(&self.binary));
+        with_database(&mut command, database);
+        command
+    }
+
+    fn with_settings(&self, mut command: Command) -> Command {
         // No setting of this shell, and no settings file of the folder we are in, reaches it.
         command.env_clear().current_dir(&self.folder).envs(&self.settings);
-        command.env("DATABASE_URL", &database.url);
-        command.env("SECRET_KEY", "a key of the benchmark, for nothing else");
         command
     }
 
     fn log(&self, name: &str) -> PathBuf {
         self.folder.join(format!("product-{name}.log"))
     }
+}
+
+fn with_database(command: &mut Command, database: &Database) {
+    command.env("DATABASE_URL", &database.url);
+    command.env("SECRET_KEY", "a key of the benchmark, for nothing else");
 }
 
 /// Starts the hand-written server, which is this program's own, on the same database.

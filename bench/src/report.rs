@@ -14,6 +14,7 @@ use anyhow::{Context as _, Result, bail};
 use crate::results::Results;
 use markdown::with_tables;
 use words::Language;
+pub(crate) use words::grouped;
 
 /// The file that holds all numbers.
 pub(crate) const RESULTS: &str = "results.json";
@@ -44,7 +45,7 @@ pub(crate) fn write(folder: &Path, results: &Results) -> Result<()> {
 /// Writes the report from the results that are kept.
 ///
 /// # Errors
-/// When those cannot be read, and as [`write`].
+/// When those cannot be read, and as [`write()`].
 pub(crate) fn rewrite() -> Result<()> {
     let folder = folder();
     let results = Results::read(&folder.join(RESULTS))?;

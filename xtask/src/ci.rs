@@ -7,12 +7,13 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 
 use crate::engines::Engine;
-use crate::{layers, openapi, schema, test, workspace};
+use crate::{instructions, layers, openapi, schema, test, workspace};
 
 /// Options of `cargo xtask ci`.
 #[derive(Args)]
 pub(crate) struct Options {
-    /// Also what takes long or needs the network: known vulnerabilities, and requests made up from the OpenAPI document
+    /// Also what takes long or needs the network: known vulnerabilities, requests made up from the OpenAPI document, and
+    /// the instructions of a request against their baseline
     #[arg(long)]
     full: bool,
 }
@@ -75,6 +76,10 @@ const FULL_STEPS: &[Step] = &[
     Step {
         name: "schemathesis",
         run: schemathesis,
+    },
+    Step {
+        name: "instructions",
+        run: check_instructions,
     },
 ];
 
@@ -250,6 +255,14 @@ fn schemathesis() -> Result<Outcome> {
         bail!("`{}` failed ({status})", workspace::shown(&script));
     }
     Ok(Outcome::Passed)
+}
+
+fn check_instructions() -> Result<Outcome> {
+    match instructions::check()? {
+        instructions::Outcome::Counted => Ok(Outcome::Passed),
+        instructions::Outcome::NotChecked(reason) => Ok(Outcome::Skipped(reason)),
+        instructions::Outcome::Failed(_) => bail!("see the table or the error above"),
+    }
 }
 
 #[cfg(test)]

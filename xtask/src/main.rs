@@ -7,6 +7,7 @@ mod bench;
 mod ci;
 mod engines;
 mod generated;
+mod instructions;
 mod layers;
 mod manifests;
 mod openapi;
@@ -54,6 +55,8 @@ enum Task {
     Ci(ci::Options),
     /// Measure the product against a hand-written server
     Bench(bench::Options),
+    /// Count the instructions of a request under valgrind, and hold them against a baseline
+    Instructions(instructions::Options),
     /// Check that the crates use only what their layer may use
     Layers,
 }
@@ -74,6 +77,7 @@ fn main() -> ExitCode {
         Task::Test(options) => test::run(&options),
         Task::Ci(options) => ci::run(&options),
         Task::Bench(options) => bench::run(&options),
+        Task::Instructions(options) => instructions::run(&options),
         Task::Layers => layers::run().map(|()| ExitCode::SUCCESS),
     };
     outcome.unwrap_or_else(|error| {

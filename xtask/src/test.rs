@@ -19,7 +19,7 @@ pub(crate) struct Options {
     /// Start no server: use only those that run, or that `TEST_MYSQL_URL` and its like name
     #[arg(long)]
     pub(crate) no_start: bool,
-    /// Let no two requests share a statement, as with READ_COALESCING=off and WRITE_COALESCING=off
+    /// Let no two requests share a statement, as with `READ_COALESCING=off` and `WRITE_COALESCING=off`
     #[arg(long)]
     pub(crate) without_sharing: bool,
     /// Arguments for `cargo test`, after `--`

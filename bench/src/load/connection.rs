@@ -83,6 +83,18 @@ impl Connection {
         Ok(())
     }
 
+    /// Sends a request and waits for the end of its answer; the status of that, whatever it is.
+    ///
+    /// # Errors
+    /// When the connection breaks or is silent for a minute, or the answer cannot be understood.
+    pub(crate) async fn status_of(&mut self, request: &[u8]) -> Result<u16> {
+        let exchange = async {
+            self.stream.write_all(request).await.context("cannot send")?;
+            self.answer(|_| {}).await
+        };
+        timeout(CALL_PATIENCE, exchange).await.context("no answer in time")?
+    }
+
     /// Makes a single GET call, and hands the body over as it arrives.
     ///
     /// # Errors

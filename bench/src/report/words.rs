@@ -118,7 +118,7 @@ pub(super) fn ratio(value: f64) -> String {
 }
 
 /// A whole number with its digits in groups of three.
-pub(super) fn grouped(value: f64) -> String {
+pub(crate) fn grouped(value: f64) -> String {
     let digits = format!("{value:.0}");
     let (sign, digits) = digits.strip_prefix('-').map_or(("", &*digits), |rest| ("-", rest));
     let mut text = String::from(sign);
