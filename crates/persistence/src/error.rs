@@ -72,7 +72,7 @@ impl PersistenceError {
     #[must_use]
     pub fn is_refusal(&self) -> bool {
         match self {
-            Self::EmailTaken | Self::TransactionConflict(_) => true,
+            Self::EmailTaken | Self::TransactionConflict(_) | Self::StatementTimeout(_) => true,
             Self::Other(error) => engine::is_from_server(error),
             _ => false,
         }

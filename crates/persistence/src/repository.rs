@@ -136,6 +136,9 @@ impl<'a, E: Executor> UserRepository<'a, E> {
         &self,
         ids: &[UserId],
     ) -> Result<HashMap<UserId, Result<User, PersistenceError>>, PersistenceError> {
+        if ids.is_empty() {
+            return Ok(HashMap::new());
+        }
         let connection = self.0.inner();
         let rows = connection
             .query_all_raw(select_by_ids(connection.get_database_backend(), ids))

@@ -20,6 +20,9 @@
 //! the one request that asked for it. What has nothing to do with any row, such as a lost connection, is told to all: that
 //! is what a statement of their own would have met.
 //!
+//! **Who is slow holds up few.** A statement that does not come back, because a row is locked or the server has fallen silent,
+//! holds up those that went with it. For all others it counts as back after a while.
+//!
 //! **Who gives up disturbs nobody.** A request that is dropped before its statement is built is left out of it; afterwards
 //! its answer goes nowhere. A write can therefore still happen when nobody waits for it any more, if its statement had been
 //! built: so it is with any statement that has been sent.
@@ -33,12 +36,12 @@ mod write;
 pub use read::{ReadCoalescer, ReadTogether};
 pub use write::{WriteCoalescer, WriteTogether};
 
-use std::panic::resume_unwind;
+use std::{panic::resume_unwind, time::Duration};
 
 use persistence::Histogram;
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, time::timeout};
 
-use crate::RuntimeStopped;
+use crate::{DatabaseRuntime, RuntimeStopped};
 
 /// How a batch works that gathers requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +51,9 @@ pub struct CoalescingOptions {
     pub max_batches: usize,
     /// The most requests in one batch; 1 or more.
     pub max_members: usize,
+    /// How long a batch counts as one of `max_batches`. One that takes longer, because a row is locked or the server is
+    /// silent, goes on, and those who wait go without it.
+    pub patience: Duration,
 }
 
 /// What becomes of a member of a batch.
@@ -59,6 +65,20 @@ struct Panicked;
 
 fn note_size(sizes: &Histogram, members: usize) {
     sizes.observe(u32::try_from(members).unwrap_or(u32::MAX).into());
+}
+
+/// Waits until `work` is done, or patience is over; `runtime` then finishes it. Whatever becomes of a batch, others must not
+/// have to wait for it.
+async fn wait_patiently(
+    runtime: &DatabaseRuntime,
+    patience: Duration,
+    work: impl Future<Output = ()> + Send + 'static,
+) {
+    let mut work = Box::pin(work);
+    if timeout(patience, &mut work).await.is_err() {
+        tracing::debug!(?patience, "a batch takes long; the next goes without it");
+        runtime.detach(work);
+    }
 }
 
 /// Waits for the answer to a member of a batch.

@@ -12,25 +12,19 @@
 
 use std::{
     panic::resume_unwind,
-    pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    task::{Context, Poll},
 };
 
 use persistence::{PersistenceError, Transaction};
-use tokio::{runtime::Handle, sync::watch};
+use tokio::runtime::Handle;
 use tracing::Instrument;
 
 /// The runtime that database sockets live on. Cloning shares it.
 #[derive(Clone, Debug)]
-pub struct DatabaseRuntime {
-    handle: Handle,
-    /// Its sender lives in a task, and so as long as the runtime.
-    stopped: watch::Receiver<()>,
-}
+pub struct DatabaseRuntime(Handle);
 
 /// Whoever asked for a piece of work, as the work sees them: still there, or gone.
 #[derive(Clone, Debug, Default)]
@@ -72,57 +66,11 @@ impl Drop for Presence {
     }
 }
 
-/// Work that is done in the task of the caller until it is dropped, and on its runtime from then on.
-pub(crate) struct Here {
-    runtime: DatabaseRuntime,
-    /// Absent when it is done, and while it runs: work that panics is not gone on with.
-    work: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
-}
-
-impl Future for Here {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        let Some(mut work) = self.work.take() else {
-            return Poll::Ready(());
-        };
-        // Sockets and timers of a runtime that has ended fail in ways of their own. They wake their tasks when it ends.
-        if self.runtime.is_stopped() {
-            return Poll::Ready(());
-        }
-        let entered = self.runtime.handle.enter();
-        let state = work.as_mut().poll(context);
-        drop(entered);
-        if state.is_pending() {
-            self.work = Some(work);
-        }
-        state
-    }
-}
-
-impl Drop for Here {
-    fn drop(&mut self) {
-        if let Some(work) = self.work.take() {
-            drop(self.runtime.handle.spawn(work));
-        }
-    }
-}
-
 impl DatabaseRuntime {
     /// Runs database work on the runtime behind `handle`.
     #[must_use]
     pub fn new(handle: Handle) -> Self {
-        let (alive, stopped) = watch::channel(());
-        drop(handle.spawn(async move {
-            let _alive = alive;
-            std::future::pending::<()>().await;
-        }));
-        Self { handle, stopped }
-    }
-
-    /// Whether the runtime has ended, or is about to.
-    fn is_stopped(&self) -> bool {
-        self.stopped.has_changed().is_err()
+        Self(handle)
     }
 
     /// Runs `work` to its end and returns what it returns. For work that may have its effect whether or not anybody waits:
@@ -140,21 +88,10 @@ impl DatabaseRuntime {
         self.run_for_caller(|_| work).await
     }
 
-    /// Runs `work` in the task of the caller, with the sockets and timers of this runtime; where the caller gives up, the
-    /// runtime finishes it. That saves waking a thread of the runtime, which is a good part of what a short statement takes.
-    /// For work that holds nothing that others wait for while the caller's thread is busy with something else. When the runtime
-    /// stops, `work` is dropped.
-    pub(crate) fn run_here(&self, work: impl Future<Output = ()> + Send + 'static) -> Here {
-        Here {
-            runtime: self.clone(),
-            work: Some(Box::pin(work)),
-        }
-    }
-
     /// Runs `work` that several callers wait for and that none of them can give up alone. It is dropped when the runtime
     /// stops.
     pub(crate) fn detach(&self, work: impl Future<Output = ()> + Send + 'static) {
-        drop(self.handle.spawn(work));
+        drop(self.0.spawn(work));
     }
 
     /// Runs `work` to its end and returns what it returns. For work with a transaction, which commits through its
@@ -174,7 +111,7 @@ impl DatabaseRuntime {
         // What the work logs belongs to the caller's span; the one within, which traces show, may be filtered out.
         let span = tracing::debug_span!("database");
         let work = work(presence.0.clone()).instrument(span).in_current_span();
-        match self.handle.spawn(work).await {
+        match self.0.spawn(work).await {
             Ok(outcome) => outcome,
             Err(stopped) if stopped.is_panic() => resume_unwind(stopped.into_panic()),
             Err(_) => Err(RuntimeStopped.into()),

@@ -26,22 +26,29 @@ use crate::{
 /// How long an idempotency key is remembered unless told otherwise.
 const IDEMPOTENCY_TIME_TO_LIVE: Duration = Duration::from_hours(24);
 
+/// How long requests wait for a statement that others are on. Far longer than a statement of this kind takes, and far shorter
+/// than anybody waits for an answer.
+const PATIENCE: Duration = Duration::from_millis(500);
+
 /// How reads of single users are merged. More than one batch at once, so that a slow one does not hold up everybody.
 const READS: CoalescingOptions = CoalescingOptions {
     max_batches: 2,
     max_members: 128,
+    patience: PATIENCE,
 };
 
 /// How creates of single users are merged.
 const WRITES: CoalescingOptions = CoalescingOptions {
     max_batches: 2,
     max_members: 96,
+    patience: PATIENCE,
 };
 
 /// How counts are merged, each of which is the same.
 const COUNTS: CoalescingOptions = CoalescingOptions {
     max_batches: 1,
     max_members: usize::MAX,
+    patience: PATIENCE,
 };
 
 /// Which statements are shared by requests that come at the same time. Their answers are the same either way; see

@@ -69,21 +69,6 @@ impl<M> Runner<M> {
     }
 }
 
-impl<M> Runner<M> {
-    /// Ends the runner if nobody waits; else returns it.
-    pub(super) fn unless_idle(mut self) -> Option<Self> {
-        let gathering = self.0.as_ref()?.clone();
-        let mut state = gathering.lock();
-        if state.waiting.is_empty() {
-            state.runners -= 1;
-            self.0 = None;
-            return None;
-        }
-        drop(state);
-        Some(self)
-    }
-}
-
 /// A runner that ends before its time is one whose runtime has stopped. Those that wait would wait for ever.
 impl<M> Drop for Runner<M> {
     fn drop(&mut self) {

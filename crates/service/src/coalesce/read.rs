@@ -6,6 +6,7 @@ use std::{
     hash::Hash,
     panic::AssertUnwindSafe,
     sync::Arc,
+    time::Duration,
 };
 
 use futures_util::FutureExt;
@@ -16,7 +17,7 @@ use tracing::Instrument;
 use super::{
     Answer, CoalescingOptions, Panicked, answer,
     gathering::{Gathering, Runner},
-    note_size,
+    note_size, wait_patiently,
 };
 use crate::{DatabaseRuntime, RuntimeStopped};
 
@@ -44,6 +45,7 @@ pub struct ReadCoalescer<R: ReadTogether> {
     gathering: Arc<Gathering<Member<R>>>,
     runtime: DatabaseRuntime,
     max_members: usize,
+    patience: Duration,
     batch_sizes: Histogram,
 }
 
@@ -61,6 +63,7 @@ impl<R: ReadTogether> ReadCoalescer<R> {
             gathering: Gathering::new(options.max_batches),
             runtime,
             max_members: options.max_members.max(1),
+            patience: options.patience,
             batch_sizes,
         }
     }
@@ -75,33 +78,18 @@ impl<R: ReadTogether> ReadCoalescer<R> {
     pub async fn get(&self, key: R::Key) -> Result<Option<R::Found>, R::Error> {
         let (sender, receiver) = oneshot::channel();
         if let Some(runner) = self.gathering.join(Member { key, answer: sender }) {
-            // Alone, as a rule: nobody had to wait.
-            self.runtime.run_here(self.clone().run_first(runner)).await;
+            self.runtime.detach(self.clone().run(runner));
         }
         answer(receiver).await
     }
 
-    /// Works on one batch, and leaves those that gathered meanwhile to the runtime.
-    async fn run_first(self, mut runner: Runner<Member<R>>) {
-        self.run_batch(&mut runner).await;
-        if let Some(runner) = runner.unless_idle() {
-            self.runtime.detach(self.clone().run(runner));
-        }
-    }
-
     async fn run(self, mut runner: Runner<Member<R>>) {
-        while self.run_batch(&mut runner).await {}
-    }
-
-    /// False when there was nothing to do, and the runner has ended.
-    async fn run_batch(&self, runner: &mut Runner<Member<R>>) -> bool {
-        let Some(batch) = runner.next_batch(|waiting| self.choose(waiting)) else {
-            return false;
-        };
-        note_size(&self.batch_sizes, batch.len());
-        let span = tracing::debug_span!("read_batch", members = batch.len());
-        self.read(batch).instrument(span).await;
-        true
+        while let Some(batch) = runner.next_batch(|waiting| self.choose(waiting)) {
+            note_size(&self.batch_sizes, batch.len());
+            let span = tracing::debug_span!("read_batch", members = batch.len());
+            let work = self.clone().read(batch).instrument(span);
+            wait_patiently(&self.runtime, self.patience, work).await;
+        }
     }
 
     /// The first in the queue, without those that nobody waits for any more.
@@ -117,7 +105,7 @@ impl<R: ReadTogether> ReadCoalescer<R> {
         batch
     }
 
-    async fn read(&self, batch: Vec<Member<R>>) {
+    async fn read(self, batch: Vec<Member<R>>) {
         let keys: HashSet<_> = batch.iter().map(|member| member.key.clone()).collect();
         let reading = AssertUnwindSafe(self.source.read(keys.into_iter().collect()));
         let found = reading.catch_unwind().await.map_err(|_| Panicked);
@@ -140,6 +128,7 @@ impl<R: ReadTogether> Clone for ReadCoalescer<R> {
             gathering: self.gathering.clone(),
             runtime: self.runtime.clone(),
             max_members: self.max_members,
+            patience: self.patience,
             batch_sizes: self.batch_sizes.clone(),
         }
     }

@@ -22,6 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const ONE_BATCH: CoalescingOptions = CoalescingOptions {
     max_batches: 1,
     max_members: 100,
+    patience: PATIENCE,
 };
 
 /// Why a store failed.

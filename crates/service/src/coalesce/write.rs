@@ -6,6 +6,7 @@ use std::{
     hash::Hash,
     panic::AssertUnwindSafe,
     sync::Arc,
+    time::Duration,
 };
 
 use futures_util::FutureExt;
@@ -16,7 +17,7 @@ use tracing::Instrument;
 use super::{
     Answer, CoalescingOptions, Panicked, answer,
     gathering::{Gathering, Runner},
-    note_size,
+    note_size, wait_patiently,
 };
 use crate::{DatabaseRuntime, RuntimeStopped};
 
@@ -57,6 +58,7 @@ pub struct WriteCoalescer<W: WriteTogether> {
     gathering: Arc<Gathering<Member<W>>>,
     runtime: DatabaseRuntime,
     max_members: usize,
+    patience: Duration,
     batch_sizes: Histogram,
 }
 
@@ -78,6 +80,7 @@ impl<W: WriteTogether> WriteCoalescer<W> {
             gathering: Gathering::new(options.max_batches),
             runtime,
             max_members: options.max_members.max(1),
+            patience: options.patience,
             batch_sizes,
         }
     }
@@ -91,36 +94,21 @@ impl<W: WriteTogether> WriteCoalescer<W> {
     pub async fn write(&self, item: W::Item) -> Result<W::Written, W::Error> {
         let (sender, receiver) = oneshot::channel();
         if let Some(runner) = self.gathering.join(Member { item, answer: sender }) {
-            // Alone, as a rule: nobody had to wait.
-            self.runtime.run_here(self.clone().run_first(runner)).await;
+            self.runtime.detach(self.clone().run(runner));
         }
         answer(receiver).await
     }
 
-    /// Works on one batch, and leaves those that gathered meanwhile to the runtime.
-    async fn run_first(self, mut runner: Runner<Member<W>>) {
-        self.run_batch(&mut runner).await;
-        if let Some(runner) = runner.unless_idle() {
-            self.runtime.detach(self.clone().run(runner));
+    async fn run(self, mut runner: Runner<Member<W>>) {
+        while let Some(batch) = runner.next_batch(|waiting| choose(waiting, self.max_members)) {
+            note_size(&self.batch_sizes, batch.len());
+            let span = tracing::debug_span!("write_batch", members = batch.len());
+            let work = self.clone().write_batch(batch).instrument(span);
+            wait_patiently(&self.runtime, self.patience, work).await;
         }
     }
 
-    async fn run(self, mut runner: Runner<Member<W>>) {
-        while self.run_batch(&mut runner).await {}
-    }
-
-    /// False when there was nothing to do, and the runner has ended.
-    async fn run_batch(&self, runner: &mut Runner<Member<W>>) -> bool {
-        let Some(batch) = runner.next_batch(|waiting| choose(waiting, self.max_members)) else {
-            return false;
-        };
-        note_size(&self.batch_sizes, batch.len());
-        let span = tracing::debug_span!("write_batch", members = batch.len());
-        self.write_batch(batch).instrument(span).await;
-        true
-    }
-
-    async fn write_batch(&self, batch: Vec<Member<W>>) {
+    async fn write_batch(self, batch: Vec<Member<W>>) {
         let (items, mut answers): (Vec<_>, Vec<_>) = batch
             .into_iter()
             .map(|member| (member.item, Some(member.answer)))
@@ -158,7 +146,7 @@ impl<W: WriteTogether> WriteCoalescer<W> {
                 Some(_) => {}
             }
         }
-        for position in still_waiting(answers) {
+        while let Some(&position) = still_waiting(answers).first() {
             if let Some(error) = self.write_together(items, &[position], answers).await {
                 tell_one(answers, position, Err(error));
             }
@@ -253,6 +241,7 @@ impl<W: WriteTogether> Clone for WriteCoalescer<W> {
             gathering: self.gathering.clone(),
             runtime: self.runtime.clone(),
             max_members: self.max_members,
+            patience: self.patience,
             batch_sizes: self.batch_sizes.clone(),
         }
     }

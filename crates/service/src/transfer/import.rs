@@ -146,6 +146,8 @@ impl<R> Import<R> {
     /// # Errors
     /// [`ImportStopped`] when a chunk before cannot be written. Nothing more may be added then.
     pub async fn add(&mut self, line: u64, row: Result<NewUser, R>) -> Result<(), ImportStopped> {
+        // A call before may have been given up while it waited, when its row had filled the chunk.
+        self.write_if_full().await?;
         match row {
             Ok(new_user) => {
                 self.gathered.users.push(new_user);
@@ -153,11 +155,14 @@ impl<R> Import<R> {
             }
             Err(unreadable) => self.gathered.unreadable.push((line, unreadable)),
         }
-        if self.gathered.len() < CHUNK_ROWS {
-            return Ok(());
+        self.write_if_full().await
+    }
+
+    async fn write_if_full(&mut self) -> Result<(), ImportStopped> {
+        if self.gathered.len() == CHUNK_ROWS {
+            self.settle().await?;
+            self.write_gathered();
         }
-        self.settle().await?;
-        self.write_gathered();
         Ok(())
     }
 

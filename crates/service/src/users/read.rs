@@ -41,7 +41,17 @@ impl UserService {
         // A page that is neither full nor empty shows the end of the list; only else it has to be counted.
         let seen = offset + users.len() as u64;
         let ends_here = next.is_none() && (seen > offset || offset == 0);
-        let total = if ends_here { seen } else { self.total(filter).await? };
+        let total = if ends_here {
+            seen
+        } else {
+            // Another instance may have added users since the table was counted: a page must not disprove its own total.
+            let shown = if users.is_empty() {
+                0
+            } else {
+                seen + u64::from(next.is_some())
+            };
+            self.total(filter).await?.max(shown)
+        };
         Ok(Page { users, total, next })
     }
 

@@ -14,6 +14,7 @@ use persistence::{on_every_empty_engine, on_every_engine, test_db};
 
 mod atomicity;
 mod batches;
+mod counting;
 mod exporting;
 mod health;
 mod importing;
@@ -73,13 +74,14 @@ fn main() -> ExitCode {
         sharing::of_creates_at_once_each_gets_the_id_of_its_own_address,
         sharing::of_creates_at_once_with_shared_addresses_one_succeeds_for_each,
         sharing::a_poisoned_row_fails_alone,
-        sharing::while_the_database_is_slow_creates_gather_and_who_gives_up_is_not_created,
+        sharing::locked_addresses_hold_up_only_those_that_went_with_them,
         sharing::when_the_connection_of_a_batch_breaks_its_members_are_told_and_the_next_are_served,
         sharing::a_row_that_breaks_the_rules_fails_only_who_asks_for_it,
         sharing::who_was_told_of_a_change_finds_it_under_a_hundred_schedules,
-        sharing::who_was_told_of_a_change_is_counted_right,
-        sharing::whatever_goes_on_a_total_lies_between_what_was_told_and_what_was_asked_for,
-        sharing::what_another_instance_creates_is_counted_within_a_second,
+        counting::who_was_told_of_a_change_is_counted_right,
+        counting::whatever_goes_on_a_total_lies_between_what_was_told_and_what_was_asked_for,
+        counting::what_another_instance_creates_is_counted_within_a_second,
+        counting::a_page_does_not_disprove_its_own_total,
         sharing::nothing_is_shared_where_that_is_switched_off,
         importing::every_row_is_created_or_rejected_and_counted,
         importing::an_address_that_exists_or_repeats_is_rejected_on_its_later_line,

@@ -211,10 +211,13 @@ impl Record {
 
     /// The user that it describes. The last record of a file is the only one in which a quote can be left open.
     fn user(&self, is_last: bool) -> Result<domain::NewUser, LineFault> {
-        if self.raw_bytes > MAX_LINE_BYTES {
+        if is_last && self.quotes % 2 == 1 {
+            // All that follows the quote belongs to this one value, be it the rest of a long file.
+            Err(LineFault::malformed(
+                "a quote that is opened here is never closed; nothing behind it was read",
+            ))
+        } else if self.raw_bytes > MAX_LINE_BYTES {
             Err(LineFault::too_long())
-        } else if is_last && self.quotes % 2 == 1 {
-            Err(LineFault::malformed("a quote is not closed"))
         } else if self.has_columns(COLUMNS.len()) {
             read_columns(self.column(0), self.column(1))
         } else {

@@ -6,6 +6,7 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use persistence::Histogram;
@@ -25,6 +26,8 @@ struct Store(Arc<Inner>);
 struct Inner {
     gate: Gate,
     value: AtomicU64,
+    /// How often a statement lets others run before it ends.
+    yields: AtomicU64,
     statements: Mutex<Vec<Vec<u64>>>,
 }
 
@@ -38,6 +41,7 @@ impl Store {
         Self(Arc::new(Inner {
             gate,
             value: AtomicU64::new(7),
+            yields: AtomicU64::new(0),
             statements: Mutex::default(),
         }))
     }
@@ -62,6 +66,9 @@ impl ReadTogether for Store {
         keys.sort_unstable();
         self.0.statements.lock().unwrap().push(keys.clone());
         self.0.gate.pass().await;
+        for _ in 0..self.0.yields.load(Ordering::Relaxed) {
+            tokio::task::yield_now().await;
+        }
         assert!(!keys.contains(&PANICS), "the store panics");
         if keys.contains(&FAILS) {
             return Err(Failure::Lost);
@@ -129,6 +136,7 @@ async fn a_batch_and_the_number_of_batches_are_limited() {
     let options = CoalescingOptions {
         max_batches: 2,
         max_members: 3,
+        ..ONE_BATCH
     };
     let reads = coalescer(&store, runtime(), options);
     let mut answers = gather(&reads, [1]).await;
@@ -172,6 +180,38 @@ async fn who_gives_up_later_disturbs_nobody() {
     second.remove(0).abort();
     store.0.gate.open();
     for answer in first.into_iter().chain(second) {
+        assert_eq!(ended(answer).await, Ok(Some(7)));
+    }
+}
+
+#[tokio::test]
+async fn when_the_first_gives_up_those_behind_are_served_all_the_same() {
+    let store = Store::new(Gate::closed());
+    let reads = coalescer(&store, runtime(), ONE_BATCH);
+    let first = gather(&reads, [1]).await.remove(0);
+    let waiting = gather(&reads, [2, 3]).await;
+    first.abort();
+    assert!(first.await.unwrap_err().is_cancelled());
+    store.0.gate.open();
+    for answer in waiting {
+        assert_eq!(ended(answer).await, Ok(Some(7)));
+    }
+}
+
+#[tokio::test]
+async fn a_statement_that_does_not_come_back_holds_up_nobody_else_for_long() {
+    let store = Store::new(Gate::closed());
+    let options = CoalescingOptions {
+        patience: Duration::from_millis(20),
+        ..ONE_BATCH
+    };
+    let reads = coalescer(&store, runtime(), options);
+    let stuck = gather(&reads, [1]).await.remove(0);
+    let waiting = gather(&reads, [2]).await;
+    until(|| store.statements().len() == 2).await;
+    assert!(!stuck.is_finished());
+    store.0.gate.open();
+    for answer in waiting.into_iter().chain([stuck]) {
         assert_eq!(ended(answer).await, Ok(Some(7)));
     }
 }
@@ -223,13 +263,16 @@ async fn when_the_runtime_stops_everybody_is_told_whether_on_the_way_or_waiting(
 /// some moment between its beginning and its end, and reads that follow each other must not go back.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn reads_are_linearizable_with_writes_under_hundreds_of_schedules() {
+    let (mut reads_made, mut statements) = (0, 0);
     for seed in 0..300 {
         let store = Store::new(Gate::closed());
+        store.0.yields.store(seed % 7, Ordering::Relaxed);
         store.0.gate.open();
         store.set(0);
         let options = CoalescingOptions {
             max_batches: 1 + usize::try_from(seed % 3).unwrap(),
             max_members: 4,
+            ..ONE_BATCH
         };
         let reads = coalescer(&store, runtime(), options);
         let writer = tokio::spawn({
@@ -265,7 +308,13 @@ async fn reads_are_linearizable_with_writes_under_hundreds_of_schedules() {
             ended(reader).await;
         }
         ended(writer).await;
+        reads_made += 80;
+        statements += store.statements().len();
     }
+    assert!(
+        statements < reads_made * 3 / 4,
+        "{statements} statements for {reads_made} reads: hardly any was shared"
+    );
 }
 
 async fn pause(rng: &mut StdRng) {

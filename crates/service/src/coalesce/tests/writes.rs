@@ -1,6 +1,9 @@
 //! Writing together.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use persistence::Histogram;
 use tokio::task::JoinHandle;
@@ -216,6 +219,36 @@ async fn who_gives_up_while_the_guilty_are_sought_is_not_written_either() {
     ended(first).await.unwrap();
     assert_eq!(outcomes(answers).await, [Err(Failure::Refused), Ok(2)]);
     assert_eq!(table.rows(), ["a", "first", "c"]);
+}
+
+#[tokio::test]
+async fn when_the_first_gives_up_it_is_written_and_those_behind_are_too() {
+    let table = Table::new(&[]);
+    let (writes, first) = busy(&table).await;
+    let answers = gather(&writes, ["a", "b"]).await;
+    first.abort();
+    assert!(first.await.unwrap_err().is_cancelled());
+    table.0.gate.open();
+    assert_eq!(outcomes(answers).await, [Ok(1), Ok(2)]);
+    assert_eq!(table.rows(), ["first", "a", "b"]);
+}
+
+#[tokio::test]
+async fn a_statement_that_does_not_come_back_holds_up_nobody_else_for_long() {
+    let table = Table::new(&[]);
+    let options = CoalescingOptions {
+        patience: Duration::from_millis(20),
+        ..ONE_BATCH
+    };
+    let writes = WriteCoalescer::new(table.clone(), runtime(), options, Histogram::new(&[1.0]));
+    let stuck = gather(&writes, ["stuck"]).await.remove(0);
+    let waiting = gather(&writes, ["a"]).await;
+    until(|| table.statements().len() == 2).await;
+    assert!(!stuck.is_finished());
+    table.0.gate.open();
+    for answer in waiting.into_iter().chain([stuck]) {
+        ended(answer).await.unwrap();
+    }
 }
 
 #[tokio::test]
