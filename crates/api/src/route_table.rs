@@ -67,9 +67,8 @@ impl Pattern {
         let mut given = path.split('/');
         for part in parts {
             match (part, given.next()) {
-                (_, None) => return false,
+                (_, None) | (Part::Any, Some("")) => return false,
                 (Part::Rest, Some(_)) => return true,
-                (Part::Any, Some("")) => return false,
                 (Part::Literal(literal), Some(given)) if literal != given => return false,
                 (Part::Any | Part::Literal(_), Some(_)) => {}
             }

@@ -21,8 +21,8 @@ pub(super) enum ClientKey {
     Principal([u8; KEY_BYTES]),
     /// Whoever comes from this address.
     Ipv4(Ipv4Addr),
-    /// Whoever comes from the network with these first 64 bits.
-    Ipv6Network(u64),
+    /// Whoever comes from the network with these first 64 bits; the others are 0.
+    Ipv6Network(u128),
     /// Whoever comes from no address, as over a Unix socket.
     Nowhere,
 }
@@ -41,13 +41,11 @@ impl ClientKey {
     ///
     /// An IPv6 address counts by its first 64 bits: who has one address there has them all (RFC 6177 section 2).
     pub(super) fn of_address(address: Option<IpAddr>) -> Self {
+        const NETWORK: u128 = !(u64::MAX as u128);
         match address.map(|address| address.to_canonical()) {
             None => Self::Nowhere,
             Some(IpAddr::V4(address)) => Self::Ipv4(address),
-            Some(IpAddr::V6(address)) => {
-                let [a, b, c, d, e, f, g, h, ..] = address.octets();
-                Self::Ipv6Network(u64::from_be_bytes([a, b, c, d, e, f, g, h]))
-            }
+            Some(IpAddr::V6(address)) => Self::Ipv6Network(address.to_bits() & NETWORK),
         }
     }
 
@@ -56,7 +54,7 @@ impl ClientKey {
         match self {
             Self::Principal(hash) => hash,
             Self::Ipv4(address) => hash(&[b"address", &address.octets()]),
-            Self::Ipv6Network(network) => hash(&[b"address", &(u128::from(network) << 64).to_be_bytes()]),
+            Self::Ipv6Network(network) => hash(&[b"address", &network.to_be_bytes()]),
             Self::Nowhere => hash(&[b"nowhere"]),
         }
     }

@@ -1,5 +1,4 @@
 //! The coalescers over a store whose statements begin and end when the test says so.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod reads;
 mod writes;

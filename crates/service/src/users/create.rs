@@ -42,7 +42,7 @@ impl UserService {
         let in_turn = |turn: Turn| async move {
             let change = count.begin_change();
             let outcome = turn.once(&work).await;
-            change.end_creating(&outcome, |kept| if kept.is_replay { 0 } else { 1 });
+            change.end_creating(&outcome, |kept| usize::from(!kept.is_replay));
             outcome
         };
         self.idempotency.in_turn(request, in_turn).await

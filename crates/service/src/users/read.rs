@@ -14,13 +14,12 @@ impl UserService {
     /// # Errors
     /// [`UserError::NotFound`].
     pub async fn get(&self, id: UserId) -> Result<User, UserError> {
-        let found = match &self.by_id {
-            Some(by_id) => by_id.get(id).await?.transpose()?,
-            None => {
-                let database = self.database.clone();
-                let work = async move { Ok::<_, UserError>(UserRepository::new(database.reader()).find(id).await?) };
-                self.runtime.run(work).await?
-            }
+        let found = if let Some(by_id) = &self.by_id {
+            by_id.get(id).await?.transpose()?
+        } else {
+            let database = self.database.clone();
+            let work = async move { Ok::<_, UserError>(UserRepository::new(database.reader()).find(id).await?) };
+            self.runtime.run(work).await?
         };
         found.ok_or(UserError::NotFound(id))
     }
@@ -83,14 +82,12 @@ impl UserService {
         if let Some(users) = self.count.recent() {
             return Ok(users);
         }
-        match &self.counts {
+        if let Some(counts) = &self.counts {
             // There is always a number.
-            Some(counts) => Ok(counts.get(()).await?.unwrap_or_default()),
-            None => {
-                let all = AllUsers::new(self.database.clone(), self.count.clone());
-                self.runtime.run(async move { all.count().await }).await
-            }
+            return Ok(counts.get(()).await?.unwrap_or_default());
         }
+        let all = AllUsers::new(self.database.clone(), self.count.clone());
+        self.runtime.run(async move { all.count().await }).await
     }
 }
 
