@@ -12,7 +12,7 @@ use std::{
 use futures_util::FutureExt;
 use persistence::Histogram;
 use tokio::sync::oneshot;
-use tracing::Instrument;
+use tracing::{Instrument, Span};
 
 use super::{
     Answer, CoalescingOptions, Panicked, answer,
@@ -52,6 +52,8 @@ pub struct ReadCoalescer<R: ReadTogether> {
 struct Member<R: ReadTogether> {
     key: R::Key,
     answer: oneshot::Sender<Answer<Option<R::Found>, R::Error>>,
+    /// What the log says for a batch, it says for the request that is first in it.
+    span: Span,
 }
 
 impl<R: ReadTogether> ReadCoalescer<R> {
@@ -77,7 +79,11 @@ impl<R: ReadTogether> ReadCoalescer<R> {
     /// What the source fails with, or what [`RuntimeStopped`] turns into. A panic of the source goes on in the caller.
     pub async fn get(&self, key: R::Key) -> Result<Option<R::Found>, R::Error> {
         let (sender, receiver) = oneshot::channel();
-        if let Some(runner) = self.gathering.join(Member { key, answer: sender }) {
+        if let Some(runner) = self.gathering.join(Member {
+            key,
+            answer: sender,
+            span: Span::current(),
+        }) {
             self.runtime.detach(self.clone().run(runner));
         }
         answer(receiver).await
@@ -86,8 +92,10 @@ impl<R: ReadTogether> ReadCoalescer<R> {
     async fn run(self, mut runner: Runner<Member<R>>) {
         while let Some(batch) = runner.next_batch(|waiting| self.choose(waiting)) {
             note_size(&self.batch_sizes, batch.len());
-            let span = tracing::debug_span!("read_batch", members = batch.len());
-            let work = self.clone().read(batch).instrument(span);
+            let first = batch.first().map_or_else(Span::none, |member| member.span.clone());
+            let span = first.in_scope(|| tracing::debug_span!("read_batch", members = batch.len()));
+            // The inner span, which tells of the sharing, may be filtered out.
+            let work = self.clone().read(batch).instrument(span).instrument(first);
             wait_patiently(&self.runtime, self.patience, work).await;
         }
     }
@@ -109,7 +117,7 @@ impl<R: ReadTogether> ReadCoalescer<R> {
         let keys: HashSet<_> = batch.iter().map(|member| member.key.clone()).collect();
         let reading = AssertUnwindSafe(self.source.read(keys.into_iter().collect()));
         let found = reading.catch_unwind().await.map_err(|_| Panicked);
-        for Member { key, answer } in batch {
+        for Member { key, answer, .. } in batch {
             let outcome = match &found {
                 Ok(Ok(found)) => Ok(Ok(found.get(&key).cloned())),
                 Ok(Err(error)) => Ok(Err(error.clone())),

@@ -12,7 +12,7 @@ use std::{
 use futures_util::FutureExt;
 use persistence::Histogram;
 use tokio::sync::oneshot;
-use tracing::Instrument;
+use tracing::{Instrument, Span};
 
 use super::{
     Answer, CoalescingOptions, Panicked, answer,
@@ -65,6 +65,8 @@ pub struct WriteCoalescer<W: WriteTogether> {
 struct Member<W: WriteTogether> {
     item: W::Item,
     answer: oneshot::Sender<Answer<W::Written, W::Error>>,
+    /// What the log says for a batch, it says for the request that is first in it.
+    span: Span,
 }
 
 /// How many rows a statement inserts. Every number is a statement of its own, which each connection prepares once and keeps
@@ -93,7 +95,11 @@ impl<W: WriteTogether> WriteCoalescer<W> {
     /// What the target fails with, or what [`RuntimeStopped`] turns into. A panic of the target goes on in the caller.
     pub async fn write(&self, item: W::Item) -> Result<W::Written, W::Error> {
         let (sender, receiver) = oneshot::channel();
-        if let Some(runner) = self.gathering.join(Member { item, answer: sender }) {
+        if let Some(runner) = self.gathering.join(Member {
+            item,
+            answer: sender,
+            span: Span::current(),
+        }) {
             self.runtime.detach(self.clone().run(runner));
         }
         answer(receiver).await
@@ -102,8 +108,10 @@ impl<W: WriteTogether> WriteCoalescer<W> {
     async fn run(self, mut runner: Runner<Member<W>>) {
         while let Some(batch) = runner.next_batch(|waiting| choose(waiting, self.max_members)) {
             note_size(&self.batch_sizes, batch.len());
-            let span = tracing::debug_span!("write_batch", members = batch.len());
-            let work = self.clone().write_batch(batch).instrument(span);
+            let first = batch.first().map_or_else(Span::none, |member| member.span.clone());
+            let span = first.in_scope(|| tracing::debug_span!("write_batch", members = batch.len()));
+            // The inner span, which tells of the sharing, may be filtered out.
+            let work = self.clone().write_batch(batch).instrument(span).instrument(first);
             wait_patiently(&self.runtime, self.patience, work).await;
         }
     }
