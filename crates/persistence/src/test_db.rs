@@ -254,9 +254,28 @@ impl TestDatabase {
             } else {
                 ""
             };
-            execute_on_server(server_url, &format!("DROP DATABASE {name}{force}")).await;
+            drop_database(server_url, &format!("DROP DATABASE {name}{force}")).await;
         }
     }
+}
+
+/// Drops a database. PostgreSQL cleans up behind a test on its own (autovacuum), for a moment, in a session of the superuser,
+/// which whoever runs the tests may not be allowed to end.
+async fn drop_database(server_url: &str, sql: &str) {
+    const ATTEMPTS: u32 = 50;
+    const PAUSE: Duration = Duration::from_millis(200);
+
+    let server = connect_to_server(server_url).await;
+    for attempt in 1..=ATTEMPTS {
+        match server.execute_unprepared(sql).await {
+            Err(_) if attempt < ATTEMPTS => tokio::time::sleep(PAUSE).await,
+            outcome => {
+                outcome.unwrap();
+                break;
+            }
+        }
+    }
+    server.close().await.unwrap();
 }
 
 async fn connect_to_server(server_url: &str) -> DatabaseConnection {
