@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Datelike, Timelike, Utc};
 
 use crate::{Rule, Violation};
 
@@ -72,7 +72,24 @@ impl TryFrom<DateTime<Utc>> for Timestamp {
 /// RFC 3339 with six fractional digits and `Z`: `2026-11-23T03:05:13.123456Z`.
 impl fmt::Display for Timestamp {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.0.to_rfc3339_opts(SecondsFormat::Micros, true))
+        let mut text = *b"0000-00-00T00:00:00.000000Z";
+        let parts = [
+            // From the year 1 on, so never negative.
+            (0..4, self.0.year().unsigned_abs()),
+            (5..7, self.0.month()),
+            (8..10, self.0.day()),
+            (11..13, self.0.hour()),
+            (14..16, self.0.minute()),
+            (17..19, self.0.second()),
+            (20..26, self.0.timestamp_subsec_micros()),
+        ];
+        for (place, mut number) in parts {
+            for digit in text.get_mut(place).unwrap_or_default().iter_mut().rev() {
+                *digit += u8::try_from(number % 10).unwrap_or_default();
+                number /= 10;
+            }
+        }
+        formatter.write_str(str::from_utf8(&text).map_err(|_| fmt::Error)?)
     }
 }
 
@@ -107,6 +124,12 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn times_are_written_as_rfc_3339(micros in Timestamp::MIN_MICROS..=Timestamp::MAX_MICROS) {
+            let time = Timestamp::from_unix_micros(micros).unwrap();
+            prop_assert_eq!(time.to_string(), time.0.to_rfc3339_opts(chrono::SecondsFormat::Micros, true));
+        }
+
         #[test]
         fn microseconds_survive_the_round_trip(micros in Timestamp::MIN_MICROS..=Timestamp::MAX_MICROS) {
             prop_assert_eq!(Timestamp::from_unix_micros(micros).unwrap().unix_micros(), micros);

@@ -6,6 +6,7 @@
 //! - `migration_lock`: how one process at a time migrates
 //! - `schema`: column types and collations
 //! - `returning`: writing rows and getting them back
+//! - `times`: reading and writing times
 
 use std::fmt;
 
@@ -18,12 +19,14 @@ mod errors;
 mod migration_lock;
 mod returning;
 mod schema;
+mod times;
 
 pub(crate) use connect::{before_close, begin, is_in_memory, open, try_connection};
 pub(crate) use errors::{classify, is_from_server, is_unique_violation};
 pub(crate) use migration_lock::{LockedConnection, with_migration_lock};
-pub(crate) use returning::{InsertReturning, insert_returning, update_returning};
+pub(crate) use returning::{InsertReturning, insert_returning, insert_returning_id, update_returning};
 pub(crate) use schema::{bytes_column, new_table, string_column, timestamp_column, written_at_column};
+pub(crate) use times::{read_time, time_value};
 
 /// A kind of database. MariaDB counts as MySQL: where the two differ, the server is asked what it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -14,7 +14,7 @@ use sea_orm::{
 };
 
 use self::statements::{
-    created, emails_of, filtered, follows, guarded, if_differs, insert_rows, new_row, newest_first, read_row,
+    created, emails_of, filtered, follows, guarded, if_differs, insert_rows, insert_users, newest_first, read_row,
     select_by_ids, with_emails,
 };
 use crate::{Executor, PersistenceError, engine, entity::user};
@@ -39,10 +39,10 @@ impl<'a, E: Executor> UserRepository<'a, E> {
     /// # Errors
     /// [`PersistenceError::EmailTaken`] when another user has the address.
     pub async fn insert(&self, new_user: NewUser, now: Timestamp) -> Result<User, PersistenceError> {
-        let inserted = user::Entity::insert(new_row(&new_user, now))
-            .exec(self.0.inner())
-            .await?;
-        created(new_user, inserted.last_insert_id, now)
+        let connection = self.0.inner();
+        let insert = insert_users(connection.get_database_backend(), [(&new_user, now)].into_iter())?;
+        let id = engine::insert_returning_id(connection, insert, user::Column::Id).await?;
+        created(new_user, id, now)
     }
 
     /// Inserts users created at `now`, all or none, and returns them in the same order. Run it in a transaction, unless
@@ -56,7 +56,8 @@ impl<'a, E: Executor> UserRepository<'a, E> {
         if new_users.is_empty() {
             return Ok(Vec::new());
         }
-        let insert = insert_rows(new_users.iter().map(|new_user| (new_user, now)))?;
+        let backend = self.0.inner().get_database_backend();
+        let insert = insert_users(backend, new_users.iter().map(|new_user| (new_user, now)))?;
         let read_back = || {
             let rows = with_emails(emails_of(new_users)).select_only().columns(RETURNED);
             rows.into_query()
@@ -80,8 +81,10 @@ impl<'a, E: Executor> UserRepository<'a, E> {
     /// # Errors
     /// As for [`insert_many`](Self::insert_many).
     pub(crate) async fn insert_at(&self, users: &[(NewUser, Timestamp)]) -> Result<(), PersistenceError> {
-        let insert = insert_rows(users.iter().map(|(new_user, created_at)| (new_user, *created_at)))?;
-        self.0.inner().execute(&insert).await?;
+        let connection = self.0.inner();
+        let users = users.iter().map(|(new_user, created_at)| (new_user, *created_at));
+        let insert = insert_users(connection.get_database_backend(), users)?;
+        connection.execute_raw(insert).await?;
         Ok(())
     }
 
@@ -93,8 +96,10 @@ impl<'a, E: Executor> UserRepository<'a, E> {
         let ignore_known = OnConflict::column(user::Column::Email)
             .do_nothing_on([user::Column::Id])
             .to_owned();
-        let mut insert = insert_rows(users.iter().map(|(new_user, created_at)| (new_user, *created_at)))?;
-        self.0.inner().execute(insert.on_conflict(ignore_known)).await?;
+        let connection = self.0.inner();
+        let users = users.iter().map(|(new_user, created_at)| (new_user, *created_at));
+        let mut insert = insert_rows(connection.get_database_backend(), users)?;
+        connection.execute(insert.on_conflict(ignore_known)).await?;
         Ok(())
     }
 
@@ -124,8 +129,7 @@ impl<'a, E: Executor> UserRepository<'a, E> {
     /// # Errors
     /// When the database is unavailable or refuses.
     pub async fn find(&self, id: UserId) -> Result<Option<User>, PersistenceError> {
-        let row = user::Entity::find_by_id(id.get()).one(self.0.inner()).await?;
-        row.map(User::try_from).transpose()
+        self.find_each(&[id]).await?.remove(&id).transpose()
     }
 
     /// The users with these ids, by id; ids without a user are left out. A row that breaks a rule of the domain fails alone.
@@ -140,9 +144,8 @@ impl<'a, E: Executor> UserRepository<'a, E> {
             return Ok(HashMap::new());
         }
         let connection = self.0.inner();
-        let rows = connection
-            .query_all_raw(select_by_ids(connection.get_database_backend(), ids))
-            .await?;
+        let select = select_by_ids(connection.get_database_backend(), ids)?;
+        let rows = connection.query_all_raw(select).await?;
         let mut by_id = HashMap::with_capacity(rows.len());
         for row in rows {
             let row = read_row(&row)?;

@@ -9,8 +9,8 @@ use std::sync::{
 };
 
 use sea_orm::{
-    ConnectionTrait, DbErr, EntityTrait, FromQueryResult, IdenStatic, QueryResult, Select, UpdateMany,
-    sea_query::{InsertStatement, Query, SelectStatement},
+    ConnectionTrait, DbErr, EntityTrait, FromQueryResult, IdenStatic, QueryResult, Select, Statement, UpdateMany,
+    sea_query::SelectStatement,
 };
 
 use super::Engine;
@@ -43,28 +43,43 @@ impl InsertReturning {
 /// rows that were inserted; where it is needed, `executor` has to be a transaction.
 pub(crate) async fn insert_returning<Column: IdenStatic>(
     executor: &impl Executor,
-    mut insert: InsertStatement,
+    insert: Statement,
     columns: &[Column],
     read_back: impl FnOnce() -> SelectStatement,
 ) -> Result<Vec<QueryResult>, DbErr> {
     let connection = executor.inner();
-    let backend = connection.get_database_backend();
-    if !executor.returns_inserted_rows() {
-        connection.execute(&insert).await?;
-        return connection.query_all(&read_back()).await;
+    if executor.returns_inserted_rows() {
+        return connection.query_all_raw(returning(insert, columns)).await;
     }
-    if Engine::of_backend(backend) != Engine::MySql {
-        insert.returning(Query::returning().columns(columns.iter().map(IdenStatic::as_str)));
-        return connection.query_all(&insert).await;
+    connection.execute_raw(insert).await?;
+    connection.query_all(&read_back()).await
+}
+
+/// Inserts one row and returns the id that it got. All but PostgreSQL tell it without being asked.
+pub(crate) async fn insert_returning_id<Column: IdenStatic>(
+    connection: &impl ConnectionTrait,
+    insert: Statement,
+    id: Column,
+) -> Result<i64, DbErr> {
+    match Engine::of_backend(connection.get_database_backend()) {
+        Engine::Postgres => {
+            let row = connection.query_one_raw(returning(insert, &[id])).await?;
+            row.ok_or(DbErr::RecordNotInserted)?.try_get_by_index(0)
+        }
+        Engine::Sqlite | Engine::MySql => {
+            let id = connection.execute_raw(insert).await?.last_insert_id();
+            i64::try_from(id).map_err(|_| DbErr::UnpackInsertId)
+        }
     }
-    // MariaDB. The builder of statements speaks MySQL, which has no such clause.
-    let mut statement = backend.build(&insert);
-    for (index, column) in columns.iter().enumerate() {
-        statement.sql.push_str(if index == 0 { " RETURNING `" } else { "`, `" });
-        statement.sql.push_str(column.as_str());
-    }
-    statement.sql.push('`');
-    connection.query_all_raw(statement).await
+}
+
+/// Adds a clause that all engines with one spell alike. The builder of statements writes none for MariaDB, because it speaks
+/// MySQL.
+fn returning<Column: IdenStatic>(mut insert: Statement, columns: &[Column]) -> Statement {
+    let columns: Vec<_> = columns.iter().map(IdenStatic::as_str).collect();
+    insert.sql.push_str(" RETURNING ");
+    insert.sql.push_str(&columns.join(", "));
+    insert
 }
 
 /// Updates at most one row and returns it, or nothing when no row matched. `read_back` selects that row.

@@ -7,33 +7,67 @@ use std::{
 
 use domain::{Cursor, Email, NewUser, Precondition, Revision, Timestamp, User, UserFilter, UserId};
 use sea_orm::{
-    ActiveValue::{NotSet, Set},
     ColumnTrait, Condition, DbBackend, DbErr, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QueryResult, QueryTrait,
-    Select, Statement,
+    Select, Statement, Value,
     sea_query::{CaseStatement, Expr, InsertStatement, Query},
 };
 
-use crate::{PersistenceError, entity::user};
+use crate::{PersistenceError, engine, entity::user};
 
 /// The version of a user that has never been changed.
 const FIRST_VERSION: i64 = 1;
 
-pub(super) fn new_row(new_user: &NewUser, created_at: Timestamp) -> user::ActiveModel {
-    user::ActiveModel {
-        id: NotSet,
-        name: Set(new_user.name.as_str().to_owned()),
-        email: Set(new_user.email.as_str().to_owned()),
-        created_at: Set(created_at.to_utc().naive_utc()),
-        updated_at: Set(created_at.to_utc().naive_utc()),
-        version: Set(FIRST_VERSION),
+/// Statements that are the same but for a number, each written once. Building one anew takes longer than all else that is
+/// done for it here.
+struct Texts(RwLock<Vec<(Kind, Arc<str>)>>);
+
+/// The engine, and how many rows.
+type Kind = (DbBackend, usize);
+
+impl Texts {
+    /// How many are kept. Those in frequent use come first; with batches of any size there may be a thousand.
+    const MAX_KEPT: usize = 32;
+
+    const fn new() -> Self {
+        Self(RwLock::new(Vec::new()))
+    }
+
+    fn get(&self, kind: Kind, write: impl FnOnce() -> Result<String, DbErr>) -> Result<Arc<str>, DbErr> {
+        let known = {
+            let texts = self.0.read().unwrap_or_else(PoisonError::into_inner);
+            texts.iter().find(|(of, _)| *of == kind).map(|(_, text)| text.clone())
+        };
+        if let Some(text) = known {
+            return Ok(text);
+        }
+        let text: Arc<str> = write()?.into();
+        let mut texts = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if texts.len() < Self::MAX_KEPT {
+            texts.push((kind, text.clone()));
+        }
+        Ok(text)
     }
 }
 
-/// The statement that inserts these users. It is written here and not left to the entity, because in a batch the way of each
-/// value through an active model costs more than all the rest.
+/// The statement that inserts these users.
+pub(super) fn insert_users<'u, Users>(backend: DbBackend, users: Users) -> Result<Statement, DbErr>
+where
+    Users: ExactSizeIterator<Item = (&'u NewUser, Timestamp)> + Clone,
+{
+    static TEXTS: Texts = Texts::new();
+
+    let text = TEXTS.get((backend, users.len()), || {
+        Ok(backend.build(&insert_rows(backend, users.clone())?).sql)
+    })?;
+    let values = users.flat_map(|(new_user, created_at)| row_values(backend, new_user, created_at));
+    Ok(Statement::from_sql_and_values(backend, &*text, values))
+}
+
+/// The same, for more to be said.
 pub(super) fn insert_rows<'u>(
+    backend: DbBackend,
     users: impl Iterator<Item = (&'u NewUser, Timestamp)>,
-) -> Result<InsertStatement, PersistenceError> {
+) -> Result<InsertStatement, DbErr> {
     let mut insert = Query::insert();
     insert.into_table(user::Entity).columns([
         user::Column::Name,
@@ -43,18 +77,24 @@ pub(super) fn insert_rows<'u>(
         user::Column::Version,
     ]);
     for (new_user, created_at) in users {
-        let created_at = created_at.to_utc().naive_utc();
-        let row = [
-            Expr::val(new_user.name.as_str()),
-            Expr::val(new_user.email.as_str()),
-            Expr::val(created_at),
-            Expr::val(created_at),
-            Expr::val(FIRST_VERSION),
-        ];
+        let values = insert.values(row_values(backend, new_user, created_at).map(Expr::val));
         // As many values as columns, so nothing can be refused.
-        insert.values(row).map_err(|error| DbErr::Custom(error.to_string()))?;
+        values.map_err(|error| DbErr::Custom(error.to_string()))?;
     }
     Ok(insert)
+}
+
+/// A row that is inserted. It is written here and not left to the entity, because in a batch the way of each value through
+/// an active model costs more than all the rest.
+fn row_values(backend: DbBackend, new_user: &NewUser, created_at: Timestamp) -> [Value; 5] {
+    let created_at = engine::time_value(backend, created_at);
+    [
+        new_user.name.as_str().into(),
+        new_user.email.as_str().into(),
+        created_at.clone(),
+        created_at,
+        FIRST_VERSION.into(),
+    ]
 }
 
 /// A user that was just inserted. Every value but the id was known beforehand, so the row is not read back.
@@ -75,26 +115,22 @@ pub(super) fn created(new_user: NewUser, id: i64, now: Timestamp) -> Result<User
 }
 
 /// Selects the users with these ids. The last of them stands as often as makes one of a few lengths, because every length of
-/// the list is a statement of its own, which each connection prepares once and keeps. Its text is written once as well.
-pub(super) fn select_by_ids(backend: DbBackend, ids: &[UserId]) -> Statement {
-    static TEXTS: RwLock<Vec<(DbBackend, usize, Arc<str>)>> = RwLock::new(Vec::new());
+/// the list is a statement of its own, which each connection prepares once and keeps.
+pub(super) fn select_by_ids(backend: DbBackend, ids: &[UserId]) -> Result<Statement, DbErr> {
+    static TEXTS: Texts = Texts::new();
 
     let length = ids.len().next_power_of_two();
-    let known = {
-        let texts = TEXTS.read().unwrap_or_else(PoisonError::into_inner);
-        let known = texts.iter().find(|(known, of, _)| (*known, *of) == (backend, length));
-        known.map(|(_, _, text)| text.clone())
-    };
-    let text = known.unwrap_or_else(|| {
+    let text = TEXTS.get((backend, length), || {
         let any = user::Entity::find().filter(user::Column::Id.is_in(vec![0; length]));
-        let text: Arc<str> = any.build(backend).sql.into();
-        let mut texts = TEXTS.write().unwrap_or_else(PoisonError::into_inner);
-        texts.push((backend, length, text.clone()));
-        text
-    });
+        Ok(any.build(backend).sql)
+    })?;
     let last = ids.last().copied();
     let padded = ids.iter().copied().chain(last.into_iter().cycle()).take(length);
-    Statement::from_sql_and_values(backend, &*text, padded.map(|id| id.get().into()))
+    Ok(Statement::from_sql_and_values(
+        backend,
+        &*text,
+        padded.map(|id| id.get().into()),
+    ))
 }
 
 /// Reads the columns in the order of the entity, which is the order in which they are selected. By name, each would be
@@ -104,8 +140,8 @@ pub(super) fn read_row(row: &QueryResult) -> Result<user::Model, DbErr> {
         id: row.try_get_by_index(0)?,
         name: row.try_get_by_index(1)?,
         email: row.try_get_by_index(2)?,
-        created_at: row.try_get_by_index(3)?,
-        updated_at: row.try_get_by_index(4)?,
+        created_at: engine::read_time(row, 3)?,
+        updated_at: engine::read_time(row, 4)?,
         version: row.try_get_by_index(5)?,
     })
 }
