@@ -6,6 +6,7 @@
 mod cli;
 mod commands;
 mod config;
+mod database_threads;
 mod metrics_listener;
 mod send_limit;
 mod startup;
@@ -74,9 +75,8 @@ fn load_configuration(cli: &Cli) -> Result<Loaded, ConfigError> {
 
 /// Runs a command on the one runtime of the process, which database sockets live on.
 fn run(command: Command, loaded: &Loaded, telemetry: &Telemetry) -> anyhow::Result<ExitCode> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let config = &loaded.config;
-    runtime.block_on(async {
+    database_threads::runtime()?.block_on(async {
         match command {
             Command::Serve => startup::serve(config, telemetry).await.map(|()| ExitCode::SUCCESS),
             Command::Migrate(command) => commands::migrate(config, command).await,

@@ -11,6 +11,7 @@ use tokio::{runtime::Handle, time::timeout};
 
 use crate::{
     config::{self, AuthMode, Config, Environment},
+    database_threads::Pulse,
     metrics_listener::MetricsListener,
     send_limit::end_stalls,
     sweeper::Sweeper,
@@ -62,6 +63,7 @@ pub(crate) async fn serve(config: &Config, telemetry: &Telemetry) -> anyhow::Res
             )
         })?;
     announce(config, database.engine(), &server.addrs());
+    let _pulse = Pulse::start();
     let sweeper = Sweeper::start(users, config.api.idempotency_time_to_live);
     let outcome = server.run().await;
     sweeper.stop().await;

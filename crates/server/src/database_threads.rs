@@ -1,0 +1,57 @@
+//! The threads on which database work runs, and what keeps them from being woken in vain.
+//!
+//! A request that is alone spends more time on waking threads than on anything that they then do. Both measures here come
+//! from following who wakes whom; `docs/benchmarks/profile.md` has the numbers.
+
+use std::{num::NonZero, thread::available_parallelism, time::Duration};
+
+use tokio::{
+    runtime::{Builder, Runtime},
+    task::JoinHandle,
+    time::interval,
+};
+
+/// Sooner than any time-out of a statement, and rarely enough that nobody notices.
+const PULSE: Duration = Duration::from_millis(100);
+
+/// The runtime of the process, which database sockets live on, with half as many threads as the machine has cores.
+///
+/// The other half of a request is HTTP, which has threads of its own. A thread of this runtime that finds work wakes another
+/// one, in case there is more. As long as there are cores to spare that costs little; where there are none, it takes the time
+/// of those who have something to do.
+///
+/// # Errors
+/// When the operating system refuses threads.
+pub(crate) fn runtime() -> std::io::Result<Runtime> {
+    let cores = available_parallelism().map_or(1, NonZero::get);
+    Builder::new_multi_thread()
+        .worker_threads(cores.div_ceil(2))
+        .enable_all()
+        .build()
+}
+
+/// A timer that is always due soon, until this is dropped.
+///
+/// When a timer is set that is due before all others, tokio (1.54) wakes the thread that sleeps until the first of them is,
+/// so that it sleeps less long. Every statement sets some, for waiting no longer than allowed, and nearly all are put off
+/// before they are due. This one is due before them, so they wake nobody.
+#[derive(Debug)]
+pub(crate) struct Pulse(JoinHandle<()>);
+
+impl Pulse {
+    /// Begins on the runtime of the caller.
+    pub(crate) fn start() -> Self {
+        Self(tokio::spawn(async {
+            let mut pulse = interval(PULSE);
+            loop {
+                pulse.tick().await;
+            }
+        }))
+    }
+}
+
+impl Drop for Pulse {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
