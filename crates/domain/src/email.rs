@@ -31,7 +31,9 @@ impl Email {
     /// [`Rule::Length`] when nothing or more than 254 characters remain after trimming, else [`Rule::Format`].
     pub fn parse(text: &str) -> Result<Self, Violation> {
         let trimmed = text.trim();
-        if !(1..=Self::MAX_CHARS).contains(&trimmed.chars().take(Self::MAX_CHARS + 1).count()) {
+        // As few bytes are no more characters, and need not be counted.
+        let is_too_long = || trimmed.chars().nth(Self::MAX_CHARS).is_some();
+        if trimmed.is_empty() || trimmed.len() > Self::MAX_CHARS && is_too_long() {
             return Err(Self::LENGTH);
         }
         match trimmed.rsplit_once('@') {
@@ -65,9 +67,7 @@ impl fmt::Debug for Email {
 /// A dot-atom: atoms separated by single dots.
 fn is_local_part(local: &str) -> bool {
     local.len() <= Email::MAX_LOCAL_CHARS
-        && local
-            .split('.')
-            .all(|atom| !atom.is_empty() && atom.bytes().all(is_atom_text))
+        && parts(local).all(|atom| !atom.is_empty() && atom.iter().copied().all(is_atom_text))
 }
 
 /// `atext` of RFC 5322 section 3.2.3.
@@ -76,15 +76,20 @@ fn is_atom_text(byte: u8) -> bool {
 }
 
 fn is_domain(domain: &str) -> bool {
-    domain.contains('.') && domain.split('.').all(is_label)
+    domain.contains('.') && parts(domain).all(is_label)
 }
 
 /// A label of letters, digits and hyphens that neither starts nor ends with a hyphen.
-fn is_label(label: &str) -> bool {
+fn is_label(label: &[u8]) -> bool {
     (1..=Email::MAX_LABEL_CHARS).contains(&label.len())
-        && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-        && !label.starts_with('-')
-        && !label.ends_with('-')
+        && label.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-')
+        && !label.starts_with(b"-")
+        && !label.ends_with(b"-")
+}
+
+/// The parts between the dots.
+fn parts(text: &str) -> impl Iterator<Item = &[u8]> {
+    text.as_bytes().split(|byte| *byte == b'.')
 }
 
 #[cfg(test)]

@@ -53,25 +53,11 @@ impl Timestamp {
         Self::from_unix_micros(later).unwrap_or(self)
     }
 
-    /// The same time as a `chrono` value.
+    /// RFC 3339 with six fractional digits and `Z`: `2026-11-23T03:05:13.123456Z`.
+    ///
+    /// A list has two of them for each user, so they are written digit by digit and not by a format.
     #[must_use]
-    pub fn to_utc(self) -> DateTime<Utc> {
-        self.0
-    }
-}
-
-/// Cuts digits finer than a microsecond off.
-impl TryFrom<DateTime<Utc>> for Timestamp {
-    type Error = Violation;
-
-    fn try_from(time: DateTime<Utc>) -> Result<Self, Violation> {
-        Self::from_unix_micros(time.timestamp_micros())
-    }
-}
-
-/// RFC 3339 with six fractional digits and `Z`: `2026-11-23T03:05:13.123456Z`.
-impl fmt::Display for Timestamp {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+    pub fn to_rfc_3339(self) -> String {
         let mut text = *b"0000-00-00T00:00:00.000000Z";
         let parts = [
             // From the year 1 on, so never negative.
@@ -89,7 +75,29 @@ impl fmt::Display for Timestamp {
                 number /= 10;
             }
         }
-        formatter.write_str(str::from_utf8(&text).map_err(|_| fmt::Error)?)
+        String::from_utf8_lossy(&text).into_owned()
+    }
+
+    /// The same time as a `chrono` value.
+    #[must_use]
+    pub fn to_utc(self) -> DateTime<Utc> {
+        self.0
+    }
+}
+
+/// Cuts digits finer than a microsecond off.
+impl TryFrom<DateTime<Utc>> for Timestamp {
+    type Error = Violation;
+
+    fn try_from(time: DateTime<Utc>) -> Result<Self, Violation> {
+        Self::from_unix_micros(time.timestamp_micros())
+    }
+}
+
+/// As [`Timestamp::to_rfc_3339`].
+impl fmt::Display for Timestamp {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.to_rfc_3339())
     }
 }
 

@@ -13,7 +13,8 @@ pub struct DatabaseOptions {
     pub url: SecretString,
     /// Connections that each pool keeps open when idle.
     pub min_connections: u32,
-    /// The most connections of each pool, at least 1. With SQLite it sizes the readers; the writer is one.
+    /// The most connections of each pool, at least 1. With SQLite those for reading, of which there are no more than two a
+    /// core; the writer is one.
     pub max_connections: u32,
     /// The longest wait for a connection, the time to open one included.
     pub acquire_timeout: Duration,

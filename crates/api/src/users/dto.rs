@@ -262,8 +262,8 @@ impl From<domain::User> for User {
             id: user.id.get(),
             name: user.name.into_string(),
             email: user.email.into_string(),
-            created_at: user.created_at.to_string(),
-            updated_at: user.updated_at.to_string(),
+            created_at: user.created_at.to_rfc_3339(),
+            updated_at: user.updated_at.to_rfc_3339(),
         }
     }
 }

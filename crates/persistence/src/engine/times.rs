@@ -42,8 +42,8 @@ pub(crate) fn time_value(backend: DbBackend, time: Timestamp) -> Value {
 /// The time just as the driver writes it, because texts are what is compared: `2026-11-23 03:05:13.123456`, with three digits
 /// for the fraction where they are enough, or none and no point.
 fn text(time: Timestamp) -> String {
-    let rfc_3339 = time.to_string().replace('T', " ");
-    let text = rfc_3339.trim_end_matches('Z');
+    let spaced = time.to_rfc_3339().replace('T', " ");
+    let text = spaced.trim_end_matches('Z');
     let shorter = text.strip_suffix(".000000").or_else(|| text.strip_suffix("000"));
     shorter.unwrap_or(text).to_owned()
 }

@@ -176,7 +176,7 @@ pub(super) static VARIABLES: &[Variable] = &[
         DATABASE,
         "DB_POOL_MAX_SIZE",
         Fixed("20"),
-        "connections at most per pool, 1 to 10000; with SQLite those for reading",
+        "connections at most per pool, 1 to 10000; with SQLite those for reading, and no more than 2 per CPU",
     ),
     Variable::new(
         DATABASE,
