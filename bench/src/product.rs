@@ -11,14 +11,13 @@ use crate::database::Database;
 use crate::process::{self, Server, free_port};
 
 /// How the product is set up in every measurement. The rest is as it is by default in production.
-const SETTINGS: [(&str, &str); 10] = [
+const SETTINGS: [(&str, &str); 9] = [
     ("ENVIRONMENT", "production"),
     ("AUTH_MODE", "none"),
     // The highest there is: each request is counted, and none refused.
     ("RATE_LIMIT", "1000000/s"),
     ("LOG_LEVEL", "info"),
     ("LOG_FORMAT", "json"),
-    ("DB_POOL_MAX_SIZE", "20"),
     ("READ_COALESCING", "true"),
     ("WRITE_COALESCING", "true"),
     ("HOST", "127.0.0.1"),

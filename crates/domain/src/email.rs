@@ -31,7 +31,7 @@ impl Email {
     /// [`Rule::Length`] when nothing or more than 254 characters remain after trimming, else [`Rule::Format`].
     pub fn parse(text: &str) -> Result<Self, Violation> {
         let trimmed = text.trim();
-        // As few bytes are no more characters, and need not be counted.
+        // No text has more characters than bytes, so only a long one is counted.
         let is_too_long = || trimmed.chars().nth(Self::MAX_CHARS).is_some();
         if trimmed.is_empty() || trimmed.len() > Self::MAX_CHARS && is_too_long() {
             return Err(Self::LENGTH);

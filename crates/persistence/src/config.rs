@@ -13,8 +13,7 @@ pub struct DatabaseOptions {
     pub url: SecretString,
     /// Connections that each pool keeps open when idle.
     pub min_connections: u32,
-    /// The most connections of each pool, at least 1. With SQLite those for reading, of which there are no more than two a
-    /// core; the writer is one.
+    /// The most connections of each pool, at least 1. With SQLite it sizes the readers; the writer is one.
     pub max_connections: u32,
     /// The longest wait for a connection, the time to open one included.
     pub acquire_timeout: Duration,
@@ -54,9 +53,9 @@ impl DatabaseOptions {
     #[must_use]
     pub fn new(url: SecretString) -> Self {
         Self {
-            url,
             min_connections: 0,
-            max_connections: 20,
+            max_connections: Self::usual_max_connections(&url),
+            url,
             acquire_timeout: Duration::from_secs(5),
             max_lifetime: Duration::from_hours(1),
             statement_timeout: Some(Duration::from_secs(10)),
@@ -64,6 +63,16 @@ impl DatabaseOptions {
             durability: Durability::Full,
             acquire_times: None,
         }
+    }
+
+    /// How many connections a pool has at most when nobody says how many: 20, or with SQLite two a core where that is less,
+    /// because more of them would only get into each other's way.
+    #[must_use]
+    pub fn usual_max_connections(url: &SecretString) -> u32 {
+        // What is no address will not be opened.
+        Engine::of_url(url.expose_secret())
+            .unwrap_or(Engine::Postgres)
+            .usual_max_connections()
     }
 
     /// The same database for work that outlasts a request: a connection or two, statements without a limit.

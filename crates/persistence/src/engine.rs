@@ -8,7 +8,7 @@
 //! - `returning`: writing rows and getting them back
 //! - `times`: reading and writing times
 
-use std::fmt;
+use std::{fmt, num::NonZero, thread::available_parallelism};
 
 use sea_orm::{DatabaseConnection, DbBackend, sqlx};
 
@@ -47,6 +47,22 @@ impl Engine {
             Some(("mysql", _)) => Ok(Self::MySql),
             Some(("postgres" | "postgresql", _)) => Ok(Self::Postgres),
             _ => Err(InvalidDatabaseUrl),
+        }
+    }
+
+    /// How many connections of a pool are of use when nobody says how many there may be. One to a server waits most of the
+    /// time. One to SQLite is a thread of the driver that works and hardly waits, so that more than two a core mostly get
+    /// into each other's way: with 20 on two cores a service listed 13 % fewer pages a second than with 4.
+    pub(crate) fn usual_max_connections(self) -> u32 {
+        const USUAL: u32 = 20;
+        const SQLITE_PER_CORE: usize = 2;
+        match self {
+            Self::Sqlite => {
+                let cores = available_parallelism().map_or(1, NonZero::get);
+                let of_use = cores.saturating_mul(SQLITE_PER_CORE);
+                u32::try_from(of_use).map_or(USUAL, |of_use| of_use.min(USUAL))
+            }
+            Self::MySql | Self::Postgres => USUAL,
         }
     }
 

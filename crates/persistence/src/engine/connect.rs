@@ -2,7 +2,7 @@
 //!
 //! Pools are built from the driver's own options: SeaORM's `ConnectOptions` print the password in `Debug` and trace output.
 
-use std::{num::NonZero, str::FromStr, thread::available_parallelism, time::Duration};
+use std::{str::FromStr, time::Duration};
 
 use futures_util::FutureExt;
 use sea_orm::{
@@ -47,10 +47,6 @@ const BULK_CHECKPOINT_PAGES: u32 = 50_000;
 /// How many rows SQLite's thread may be ahead of the task that reads them: a page. With fewer, each of the two sleeps and wakes
 /// many times in a page, which costs more than the rows.
 const SQLITE_ROWS_AHEAD: usize = 1000;
-
-/// How many readers of a SQLite database a core can use. Each is a thread that works and hardly waits, so more of them only get
-/// into each other's way: with 20 on two cores, lists came a fifth more slowly than with 4.
-const SQLITE_READERS_PER_CORE: usize = 2;
 
 /// The pools of one database.
 pub(crate) struct Pools {
@@ -227,11 +223,7 @@ async fn open_sqlite(options: &DatabaseOptions) -> Result<Pools, PersistenceErro
         });
     }
     let read_only = connect.clone().read_only(true);
-    let few = sqlite_readers(options);
-    let reader = pool()
-        .max_connections(few)
-        .min_connections(options.min_connections.min(few));
-    let reader = reader.connect_with(read_only.clone()).await.map_err(cannot_open)?;
+    let reader = pool().connect_with(read_only.clone()).await.map_err(cannot_open)?;
     let unobserved = DatabaseOptions {
         acquire_times: None,
         ..options.clone()
@@ -248,13 +240,6 @@ async fn open_sqlite(options: &DatabaseOptions) -> Result<Pools, PersistenceErro
         reader: Some(SqlxSqliteConnector::from_sqlx_sqlite_pool(reader)),
         insert_returning: InsertReturning::supported(),
     })
-}
-
-/// The most readers that a SQLite database gets.
-fn sqlite_readers(options: &DatabaseOptions) -> u32 {
-    let cores = available_parallelism().map_or(1, NonZero::get);
-    let useful = cores.saturating_mul(SQLITE_READERS_PER_CORE);
-    options.max_connections.clamp(1, useful.try_into().unwrap_or(u32::MAX))
 }
 
 /// Opens a pool. Processes that make the same file at the same moment get in each other's way when they switch it to the
@@ -350,24 +335,4 @@ fn open_postgres(options: &DatabaseOptions, _: &InsertReturning) -> Result<Datab
 
 fn connect_error(error: sqlx::Error) -> PersistenceError {
     PersistenceError::Unavailable(DbErr::Conn(sea_orm::RuntimeErr::SqlxError(error.into())))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn readers(max_connections: u32) -> u32 {
-        sqlite_readers(&DatabaseOptions {
-            max_connections,
-            ..DatabaseOptions::new("sqlite::memory:".into())
-        })
-    }
-
-    #[test]
-    fn there_are_no_more_readers_of_sqlite_than_asked_for_or_of_use() {
-        let cores = u32::try_from(available_parallelism().unwrap().get()).unwrap();
-        assert_eq!(readers(10_000), 2 * cores);
-        assert_eq!(readers(2), 2);
-        assert_eq!(readers(0), 1);
-    }
 }

@@ -73,8 +73,8 @@ pub(crate) async fn insert_returning_id<Column: IdenStatic>(
     }
 }
 
-/// Adds a clause that all engines with one spell alike. The builder of statements writes none for MariaDB, because it speaks
-/// MySQL.
+/// Adds a clause that all engines with one spell alike, as long as the names of `columns` need no quotes. The builder of
+/// statements writes none for MariaDB, because it speaks MySQL.
 fn returning<Column: IdenStatic>(mut insert: Statement, columns: &[Column]) -> Statement {
     let columns: Vec<_> = columns.iter().map(IdenStatic::as_str).collect();
     insert.sql.push_str(" RETURNING ");

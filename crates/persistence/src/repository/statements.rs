@@ -17,39 +17,62 @@ use crate::{PersistenceError, engine, entity::user};
 /// The version of a user that has never been changed.
 const FIRST_VERSION: i64 = 1;
 
-/// Statements that are the same but for a number, each written once. Building one anew takes longer than all else that is
-/// done for it here.
-struct Texts(RwLock<Vec<(Kind, Arc<str>)>>);
+/// The texts of statements that are the same but for a number. Building one takes longer than all else that is done for it
+/// here, so the last are kept.
+struct Texts(RwLock<Kept>);
+
+struct Kept {
+    texts: Vec<(Kind, Arc<str>)>,
+    /// Which has been there the longest.
+    oldest: usize,
+}
 
 /// The engine, and how many rows.
 type Kind = (DbBackend, usize);
 
 impl Texts {
-    /// How many are kept. Those in frequent use come first; with batches of any size there may be a thousand.
-    const MAX_KEPT: usize = 32;
+    /// How many are kept: of one engine all that requests share, and of batches, which may have any size, some.
+    const MAX_KEPT: usize = 64;
 
     const fn new() -> Self {
-        Self(RwLock::new(Vec::new()))
+        Self(RwLock::new(Kept {
+            texts: Vec::new(),
+            oldest: 0,
+        }))
     }
 
-    fn get(&self, kind: Kind, write: impl FnOnce() -> Result<String, DbErr>) -> Result<Arc<str>, DbErr> {
-        let known = {
-            let texts = self.0.read().unwrap_or_else(PoisonError::into_inner);
-            texts.iter().find(|(of, _)| *of == kind).map(|(_, text)| text.clone())
-        };
-        if let Some(text) = known {
-            return Ok(text);
+    /// The text of this kind, which `build` builds where it is not known.
+    fn get(&self, kind: Kind, build: impl FnOnce() -> Result<String, DbErr>) -> Result<Arc<str>, DbErr> {
+        let known = self.0.read().unwrap_or_else(PoisonError::into_inner).find(kind);
+        if let Some(known) = known {
+            return Ok(known);
         }
-        let text: Arc<str> = write()?.into();
-        let mut texts = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        if texts.len() < Self::MAX_KEPT {
-            texts.push((kind, text.clone()));
-        }
-        Ok(text)
+        let text = build()?.into();
+        let mut kept = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        // Somebody else may have been faster.
+        Ok(kept.find(kind).unwrap_or_else(|| kept.keep(kind, text)))
     }
 }
 
-/// The statement that inserts these users.
+impl Kept {
+    fn find(&self, kind: Kind) -> Option<Arc<str>> {
+        let known = self.texts.iter().find(|(of, _)| *of == kind);
+        known.map(|(_, text)| text.clone())
+    }
+
+    fn keep(&mut self, kind: Kind, text: Arc<str>) -> Arc<str> {
+        let entry = (kind, text.clone());
+        if self.texts.len() < Texts::MAX_KEPT {
+            self.texts.push(entry);
+        } else if let Some(oldest) = self.texts.get_mut(self.oldest) {
+            *oldest = entry;
+            self.oldest = (self.oldest + 1) % Texts::MAX_KEPT;
+        }
+        text
+    }
+}
+
+/// The statement that inserts these users. Its text is kept.
 pub(super) fn insert_users<'u, Users>(backend: DbBackend, users: Users) -> Result<Statement, DbErr>
 where
     Users: ExactSizeIterator<Item = (&'u NewUser, Timestamp)> + Clone,
@@ -63,7 +86,7 @@ where
     Ok(Statement::from_sql_and_values(backend, &*text, values))
 }
 
-/// The same, for more to be said.
+/// The same, built anew, as a statement to which a clause can be added.
 pub(super) fn insert_rows<'u>(
     backend: DbBackend,
     users: impl Iterator<Item = (&'u NewUser, Timestamp)>,
@@ -213,4 +236,42 @@ pub(super) fn if_differs(differs: &Condition, changed: Expr, column: user::Colum
         .case(differs.clone(), changed)
         .finally(Expr::col(column))
         .into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kept(texts: &Texts) -> usize {
+        texts.0.read().unwrap().texts.len()
+    }
+
+    fn text(texts: &Texts, backend: DbBackend, length: usize) -> String {
+        let text = texts.get((backend, length), || Ok(format!("{backend:?} {length}")));
+        text.unwrap().to_string()
+    }
+
+    #[test]
+    fn a_text_is_built_once_for_each_engine_and_length() {
+        let texts = Texts::new();
+        for backend in [DbBackend::Sqlite, DbBackend::MySql] {
+            for length in [1, 2] {
+                assert_eq!(text(&texts, backend, length), format!("{backend:?} {length}"));
+                let again = texts.get((backend, length), || panic!("built again"));
+                assert_eq!(&*again.unwrap(), format!("{backend:?} {length}"));
+            }
+        }
+        assert_eq!(kept(&texts), 4);
+    }
+
+    #[test]
+    fn a_new_text_takes_the_place_of_the_oldest_when_there_are_too_many() {
+        let texts = Texts::new();
+        for length in 1..=3 * Texts::MAX_KEPT {
+            assert_eq!(text(&texts, DbBackend::Sqlite, length), format!("Sqlite {length}"));
+            let last = texts.get((DbBackend::Sqlite, length), || panic!("the newest is not kept"));
+            assert!(last.is_ok());
+        }
+        assert_eq!(kept(&texts), Texts::MAX_KEPT);
+    }
 }

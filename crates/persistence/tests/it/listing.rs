@@ -75,8 +75,8 @@ async fn rows_read(db: &TestDatabase, session: &impl Executor, work: impl Future
     match db.engine() {
         TestEngine::Sqlite => {
             work.await;
-            let plan = "EXPLAIN QUERY PLAN SELECT * FROM users WHERE created_at <= '2026' AND (created_at < '2026' OR id < 9) \
-                        ORDER BY created_at DESC, id DESC LIMIT 20";
+            let plan = "EXPLAIN QUERY PLAN SELECT * FROM users WHERE created_at <= ? AND (created_at < ? OR id < ?) \
+                        ORDER BY created_at DESC, id DESC LIMIT ?";
             let plan = db.query(session, plan).await;
             let detail = plan[0].last().unwrap();
             assert_eq!(

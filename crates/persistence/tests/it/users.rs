@@ -2,13 +2,13 @@
 
 use std::collections::HashSet;
 
-use domain::{Precondition, UserChanges};
+use domain::{Precondition, Timestamp, UserChanges};
 use persistence::{
     PersistenceError, UserRepository,
     test_db::{TestDatabase, TestEngine},
 };
 
-use crate::support::{at, count, email, insert, name, new_user, new_users};
+use crate::support::{EVERYBODY, at, count, email, insert, name, new_user, new_users};
 
 pub(crate) async fn an_inserted_user_is_found_as_it_was_returned(db: TestDatabase) {
     let user = insert(&db, new_user("田中太郎", "tanaka@example.com")).await;
@@ -193,6 +193,63 @@ pub(crate) async fn timestamps_come_back_to_the_microsecond(db: TestDatabase) {
         let user = users.insert(new, at(micros)).await.unwrap();
         assert_eq!(users.find(user.id).await.unwrap().unwrap().created_at, at(micros));
     }
+}
+
+/// The text in SQLite is what is compared, so who writes a time must not show in it.
+pub(crate) async fn a_time_is_stored_alike_by_an_insert_and_by_an_update(db: TestDatabase) {
+    for micros in [0, 1, 120_000, 876_543, 999_999, 1_000_000, 1_763_867_113_123_456] {
+        let time = Timestamp::from_unix_micros(micros).unwrap();
+        let transaction = db.database().begin().await.unwrap();
+        let users = UserRepository::new(&transaction);
+        let new = new_user("Ann", &format!("ann{micros}@example.com"));
+        let user = users.insert(new, time).await.unwrap();
+        let changes = UserChanges::new(Some(name("Bob")), None).unwrap();
+        let updated = users.update(user.id, &changes, &Precondition::None, time).await;
+        assert_eq!(updated.unwrap().unwrap().version, 2);
+        transaction.commit().await.unwrap();
+    }
+    let alike = "SELECT CAST(COUNT(*) AS CHAR(9)) FROM users WHERE created_at = updated_at";
+    assert_eq!(db.query(db.database().writer(), alike).await[0][0].trim(), "7");
+}
+
+/// Rows written by hand may spell times as SQLite's own functions do.
+pub(crate) async fn a_time_in_sqlite_is_read_in_every_form_that_the_driver_knows(db: TestDatabase) {
+    if db.engine() != TestEngine::Sqlite {
+        return;
+    }
+    let users = UserRepository::new(db.database().writer());
+    let user = users.insert(new_user("Ann", "ann@example.com"), at(5)).await.unwrap();
+    let expected = Timestamp::from_unix_micros(1_763_867_113_500_000).unwrap();
+    for text in [
+        "2025-11-23 03:05:13.5",
+        "2025-11-23T03:05:13.500",
+        "2025-11-23 03:05:13.500000Z",
+        "2025-11-23T03:05:13.5+00:00",
+    ] {
+        db.execute(&format!("UPDATE users SET created_at = '{text}'")).await;
+        assert_eq!(
+            users.find(user.id).await.unwrap().unwrap().created_at,
+            expected,
+            "{text}"
+        );
+        assert_eq!(
+            users.page(&EVERYBODY, 0, 1).await.unwrap()[0].created_at,
+            expected,
+            "{text}"
+        );
+    }
+}
+
+/// Else it would be right, but slower: `.cargo/config.toml` tells why.
+pub(crate) async fn the_sqlite_that_is_built_in_is_compiled_as_it_should_be(db: TestDatabase) {
+    if db.engine() != TestEngine::Sqlite {
+        return;
+    }
+    let options = db.query(db.database().writer(), "PRAGMA compile_options").await;
+    let options: Vec<_> = options.into_iter().flatten().collect();
+    let has = |option: &str| options.iter().any(|it| it == option);
+    assert!(has("ENABLE_QPSG") && has("DEFAULT_MEMSTATUS=0"), "{options:?}");
+    assert!(!has("ENABLE_MEMORY_MANAGEMENT"), "{options:?}");
 }
 
 async fn update(

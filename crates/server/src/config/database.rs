@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use persistence::DatabaseOptions;
 use secrecy::SecretString;
 
 use super::database_url::{self, Parts};
@@ -26,7 +27,7 @@ const PARTS: [&str; 6] = [
 /// Everything, or nothing if there is a problem anywhere.
 pub(super) fn section(reader: &mut Reader<'_>, environment: Option<Environment>) -> Option<Database> {
     let url = database_url(reader, environment);
-    let pool = pool_sizes(reader);
+    let pool = pool_sizes(reader, url.as_ref());
     let acquire_timeout = seconds(reader, "DB_POOL_TIMEOUT", 10 * MILLISECOND, HOUR);
     let max_lifetime = seconds(reader, "DB_POOL_RECYCLE", 1000 * MILLISECOND, 30 * DAY);
     let statement_timeout = seconds(reader, "DB_STATEMENT_TIMEOUT", Duration::ZERO, DAY);
@@ -51,14 +52,18 @@ pub(super) fn section(reader: &mut Reader<'_>, environment: Option<Environment>)
     })
 }
 
-fn pool_sizes(reader: &mut Reader<'_>) -> Option<(u32, u32)> {
+fn pool_sizes(reader: &mut Reader<'_>, url: Option<&SecretString>) -> Option<(u32, u32)> {
     const USUAL_MINIMUM: u32 = 5;
     let min = reader.read("DB_POOL_MIN_SIZE", |text| {
         parse::optional(text, |text| parse::whole_number(text, 0..=MOST_CONNECTIONS))
     });
     let max = reader.read("DB_POOL_MAX_SIZE", |text| {
-        parse::whole_number(text, 1..=MOST_CONNECTIONS)
-    })?;
+        parse::optional(text, |text| parse::whole_number(text, 1..=MOST_CONNECTIONS))
+    });
+    let max = match max? {
+        Some(max) => max,
+        None => DatabaseOptions::usual_max_connections(url?),
+    };
     let min = min?.unwrap_or(USUAL_MINIMUM.min(max));
     if min > max {
         reader.refuse_value(
@@ -68,6 +73,7 @@ fn pool_sizes(reader: &mut Reader<'_>) -> Option<(u32, u32)> {
         return None;
     }
     derive_number(reader, "DB_POOL_MIN_SIZE", min);
+    derive_number(reader, "DB_POOL_MAX_SIZE", max);
     Some((min, max))
 }
 

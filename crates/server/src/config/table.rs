@@ -175,8 +175,8 @@ pub(super) static VARIABLES: &[Variable] = &[
     Variable::new(
         DATABASE,
         "DB_POOL_MAX_SIZE",
-        Fixed("20"),
-        "connections at most per pool, 1 to 10000; with SQLite those for reading, and no more than 2 per CPU",
+        Computed("20; with SQLite 2 per CPU, if that is less"),
+        "connections at most per pool, 1 to 10000; with SQLite those for reading",
     ),
     Variable::new(
         DATABASE,

@@ -130,6 +130,24 @@ fn production_on_the_default_file_is_a_warning() {
 }
 
 #[test]
+fn sqlite_has_two_readers_a_cpu_unless_told_otherwise() {
+    let cpus = u32::try_from(std::thread::available_parallelism().unwrap().get()).unwrap();
+    let readers = 20.min(2 * cpus);
+    let usual = Scene::new().accepted();
+    let database = &usual.config.database;
+    assert_eq!(
+        (database.min_connections, database.max_connections),
+        (5.min(readers), readers)
+    );
+    assert_eq!(
+        effective(&usual, "DB_POOL_MAX_SIZE"),
+        (readers.to_string(), "default".to_owned())
+    );
+    let told = with("DB_POOL_MAX_SIZE", "37").config().database;
+    assert_eq!(told.max_connections, 37);
+}
+
+#[test]
 fn the_pool_minimum_follows_a_small_maximum_and_must_not_exceed_it() {
     let small = with("DB_POOL_MAX_SIZE", "2").accepted();
     assert_eq!(
@@ -143,7 +161,7 @@ fn the_pool_minimum_follows_a_small_maximum_and_must_not_exceed_it() {
         effective(&small, "DB_POOL_MIN_SIZE"),
         ("2".to_owned(), "default".to_owned())
     );
-    let usual = Scene::new().config().database;
+    let usual = with("DATABASE_URL", "postgres://localhost/app").config().database;
     assert_eq!((usual.min_connections, usual.max_connections), (5, 20));
     let text = with("DB_POOL_MAX_SIZE", "2")
         .dotenv("DB_POOL_MIN_SIZE=3")
