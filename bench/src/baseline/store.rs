@@ -1,8 +1,6 @@
 //! The statements of the hand-written server.
 
-use std::num::NonZero;
 use std::str::FromStr as _;
-use std::thread::available_parallelism;
 
 use chrono::NaiveDateTime;
 use sqlx::mysql::{MySqlConnectOptions, MySqlPool, MySqlPoolOptions, MySqlRow};
@@ -13,23 +11,15 @@ use sqlx::{ConnectOptions as _, Row as _};
 
 use super::json::User;
 
-/// Connections for serving, as many as the product has unless it is told otherwise.
+/// Connections for serving. The product opens as many on a server and fewer on SQLite, where this server is faster with 20: on
+/// two cores it answered a third fewer requests with 4.
 const POOL_SIZE: u32 = 20;
-
-/// Connections that read a SQLite database, for each core; at most [`POOL_SIZE`].
-const SQLITE_READERS_PER_CORE: usize = 2;
 
 const FIND: &str = "SELECT id, name, email, created_at, updated_at FROM users WHERE id = ?";
 const INSERT: &str = "INSERT INTO users (name, email, created_at, updated_at, version) VALUES (?, ?, ?, ?, 1)";
 const NEWEST: &str =
     "SELECT id, name, email, created_at, updated_at FROM users ORDER BY created_at DESC, id DESC LIMIT ?";
 const COUNT: &str = "SELECT COUNT(*) FROM users";
-
-/// How many connections read a SQLite database.
-fn sqlite_readers() -> u32 {
-    let cores = available_parallelism().map_or(1, NonZero::get);
-    u32::try_from(cores * SQLITE_READERS_PER_CORE).map_or(POOL_SIZE, |readers| readers.min(POOL_SIZE))
-}
 
 /// The pools of a database. Statements are prepared once a connection, which is how sqlx runs those with values.
 #[derive(Debug)]
@@ -70,7 +60,7 @@ impl Store {
         };
         Ok(Self::Sqlite {
             writer: pool(1).connect_with(options.clone()).await?,
-            reader: pool(sqlite_readers()).connect_with(options.read_only(true)).await?,
+            reader: pool(POOL_SIZE).connect_with(options.read_only(true)).await?,
         })
     }
 
