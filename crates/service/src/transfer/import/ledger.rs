@@ -66,6 +66,15 @@ impl Drop for Account {
         } = *progress;
         if *is_complete {
             tracing::info!(received, created, rejected, committed_chunks, "import complete");
+        } else if committed_chunks == 0 {
+            // Mostly a file that is none. There is nothing to be tidied up after.
+            tracing::info!(
+                received,
+                created,
+                rejected,
+                committed_chunks,
+                "import ended early; nothing was committed"
+            );
         } else {
             tracing::warn!(
                 received,
