@@ -12,7 +12,7 @@ use tokio::time::sleep;
 use crate::load::Connection;
 
 /// How long a server may take to answer for the first time.
-const START_PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const START_PATIENCE: Duration = Duration::from_secs(20);
 /// How long a server may take to end when asked to.
 const STOP_PATIENCE: Duration = Duration::from_secs(10);
 /// How often a server that starts is asked whether it is ready.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 
 use crate::database::Database;
-use crate::process::{self, Server, free_port};
+use crate::process::{self, START_PATIENCE, Server, free_port};
 
 /// How the product is set up in every measurement. The rest is as it is by default in production.
 const SETTINGS: [(&str, &str); 9] = [
@@ -88,11 +88,7 @@ impl Product {
     /// When it does not become ready.
     pub(crate) async fn serve(&self, database: &Database) -> Result<Server> {
         let port = free_port()?;
-        let mut command = self.command(database);
-        command.arg("serve").env("PORT", port.to_string());
-        Server::start(command, port, "/health/ready", &self.log("serve"))
-            .await
-            .context("the product")
+        self.start(self.command(database), port, START_PATIENCE).await
     }
 
     /// Starts it as a server under the program of `command`, which takes the product's command line behind its own
@@ -108,7 +104,12 @@ impl Product {
         patience: Duration,
     ) -> Result<Server> {
         with_database(&mut command, database);
-        command.arg(&self.binary).arg("serve").env("PORT", port.to_string());
+        command.arg(&self.binary);
+        self.start(command, port, patience).await
+    }
+
+    async fn start(&self, mut command: Command, port: u16, patience: Duration) -> Result<Server> {
+        command.arg("serve").env("PORT", port.to_string());
         Server::start_within(patience, command, port, "/health/ready", &self.log("serve"))
             .await
             .context("the product")

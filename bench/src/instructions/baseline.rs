@@ -11,7 +11,7 @@ use super::{Counts, Path};
 /// The form of the file. A program that meets another one refuses it.
 const FORMAT: u32 = 1;
 /// How far a count may lie from the baseline, in percent of it.
-const TOLERANCE_PERCENT: u128 = 10;
+pub(super) const TOLERANCE_PERCENT: u128 = 10;
 
 /// Counts, and what they are counts of.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::Path;
-use super::baseline::{Baseline, Comparison, Verdict};
+use super::baseline::{Baseline, Comparison, TOLERANCE_PERCENT, Verdict};
 use crate::report::grouped;
 
 /// How a new baseline is accepted.
@@ -66,7 +66,7 @@ fn meaning(comparison: &Comparison) -> String {
             if any(Verdict::Regressed) {
                 let _ = writeln!(
                     text,
-                    "A request takes over 10 % more instructions than in the baseline. Find out why; if it is worth it, \
+                    "A request takes over {TOLERANCE_PERCENT} % more instructions than in the baseline. Find out why; if it is worth it, \
                      `{SAVE}` accepts it."
                 );
             }
@@ -76,7 +76,7 @@ fn meaning(comparison: &Comparison) -> String {
             if any(Verdict::Improved) {
                 let _ = writeln!(
                     text,
-                    "A request takes over 10 % fewer instructions than in the baseline. Keep that with `{SAVE}`, or a \
+                    "A request takes over {TOLERANCE_PERCENT} % fewer instructions than in the baseline. Keep that with `{SAVE}`, or a \
                      later regression will not be noticed."
                 );
             }

@@ -9,7 +9,7 @@ use domain::{Cursor, Email, NewUser, Precondition, Timestamp, User, UserChanges,
 use futures_util::{Stream, StreamExt};
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, ExprTrait, JoinType, PaginatorTrait, QueryFilter,
-    QuerySelect, QueryTrait, Select,
+    QuerySelect, QueryTrait, Select, Statement,
     sea_query::{Alias, Expr, OnConflict},
 };
 
@@ -39,9 +39,8 @@ impl<'a, E: Executor> UserRepository<'a, E> {
     /// # Errors
     /// [`PersistenceError::EmailTaken`] when another user has the address.
     pub async fn insert(&self, new_user: NewUser, now: Timestamp) -> Result<User, PersistenceError> {
-        let connection = self.0.inner();
-        let insert = insert_users(connection.get_database_backend(), [(&new_user, now)].into_iter())?;
-        let id = engine::insert_returning_id(connection, insert, user::Column::Id).await?;
+        let insert = self.insertion([(&new_user, now)].into_iter())?;
+        let id = engine::insert_returning_id(self.0.inner(), insert, user::Column::Id).await?;
         created(new_user, id, now)
     }
 
@@ -56,8 +55,7 @@ impl<'a, E: Executor> UserRepository<'a, E> {
         if new_users.is_empty() {
             return Ok(Vec::new());
         }
-        let backend = self.0.inner().get_database_backend();
-        let insert = insert_users(backend, new_users.iter().map(|new_user| (new_user, now)))?;
+        let insert = self.insertion(new_users.iter().map(|new_user| (new_user, now)))?;
         let read_back = || {
             let rows = with_emails(emails_of(new_users)).select_only().columns(RETURNED);
             rows.into_query()
@@ -81,10 +79,8 @@ impl<'a, E: Executor> UserRepository<'a, E> {
     /// # Errors
     /// As for [`insert_many`](Self::insert_many).
     pub(crate) async fn insert_at(&self, users: &[(NewUser, Timestamp)]) -> Result<(), PersistenceError> {
-        let connection = self.0.inner();
-        let users = users.iter().map(|(new_user, created_at)| (new_user, *created_at));
-        let insert = insert_users(connection.get_database_backend(), users)?;
-        connection.execute_raw(insert).await?;
+        let insert = self.insertion(users.iter().map(|(new_user, created_at)| (new_user, *created_at)))?;
+        self.0.inner().execute_raw(insert).await?;
         Ok(())
     }
 
@@ -300,6 +296,14 @@ impl<'a, E: Executor> UserRepository<'a, E> {
     ) -> Result<impl Stream<Item = Result<User, PersistenceError>> + 'a, PersistenceError> {
         let rows = newest_first(filtered(filter)).stream(self.0.inner()).await?;
         Ok(rows.map(|row| User::try_from(row?)))
+    }
+
+    /// The statement that inserts these users, for the engine that it goes to.
+    fn insertion<'u, Users>(&self, users: Users) -> Result<Statement, DbErr>
+    where
+        Users: ExactSizeIterator<Item = (&'u NewUser, Timestamp)> + Clone,
+    {
+        insert_users(self.0.inner().get_database_backend(), users)
     }
 
     async fn fetch(&self, select: Select<user::Entity>) -> Result<Vec<User>, PersistenceError> {

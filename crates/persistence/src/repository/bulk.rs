@@ -3,7 +3,7 @@
 use domain::{NewUser, Timestamp};
 use sea_orm::ConnectionTrait;
 
-use super::{UserRepository, statements::insert_users};
+use super::UserRepository;
 use crate::{Executor, PersistenceError};
 
 /// How many rows one statement inserts. Drivers keep a statement prepared by its text, so a few fixed sizes are prepared
@@ -16,13 +16,11 @@ impl<E: Executor> UserRepository<'_, E> {
     /// # Errors
     /// [`PersistenceError::EmailTaken`] when another user has one of the addresses, or two of them are equal.
     pub async fn insert_unseen(&self, new_users: &[&NewUser], now: Timestamp) -> Result<(), PersistenceError> {
-        let connection = self.0.inner();
         let mut rest = new_users;
         for rows in ROWS_PER_STATEMENT {
             while let Some((head, tail)) = rest.split_at_checked(rows) {
-                let users = head.iter().map(|new_user| (*new_user, now));
-                let insert = insert_users(connection.get_database_backend(), users)?;
-                connection.execute_raw(insert).await?;
+                let insert = self.insertion(head.iter().map(|new_user| (*new_user, now)))?;
+                self.0.inner().execute_raw(insert).await?;
                 rest = tail;
             }
         }
