@@ -24,6 +24,12 @@ CREATE TABLE `idempotency_keys` (
 
 CREATE INDEX `ix_idempotency_keys_expires_at` ON `idempotency_keys` (`expires_at`);
 
+CREATE TABLE `replication_beats` (
+  `instance` bigint NOT NULL PRIMARY KEY,
+  `beat` bigint NOT NULL,
+  `written_at` datetime(6) NOT NULL
+) DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
+
 CREATE TABLE `seaql_migrations` (
   `version` varchar(255) NOT NULL PRIMARY KEY,
   `applied_at` bigint NOT NULL
@@ -33,7 +39,8 @@ INSERT INTO `seaql_migrations` (`version`, `applied_at`) VALUES
   ('m20261123_000001_create_users', UNIX_TIMESTAMP()),
   ('m20261123_000002_index_users_by_creation', UNIX_TIMESTAMP()),
   ('m20261123_000003_create_idempotency_keys', UNIX_TIMESTAMP()),
-  ('m20261123_000004_index_idempotency_keys_by_expiry', UNIX_TIMESTAMP());
+  ('m20261123_000004_index_idempotency_keys_by_expiry', UNIX_TIMESTAMP()),
+  ('m20261123_000005_create_replication_beats', UNIX_TIMESTAMP());
 
 INSERT INTO `users` (`name`, `email`, `created_at`, `updated_at`) VALUES
   ('Alice', 'alice@example.com', UTC_TIMESTAMP(6), UTC_TIMESTAMP(6)),

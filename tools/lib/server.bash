@@ -27,7 +27,7 @@ running_pid() {
 print_url() { echo "$scheme://app:app-secret@127.0.0.1:$(cat "$run/port")/${database:-app}"; }
 
 server_main() {
-  local cmd=${1:-} usage="usage: real-$engine start|stop|status DIR [PORT]"
+  local cmd=${1:-} usage="usage: real-$engine start|stop|kill|status DIR [PORT]"
   [ $# -ge 2 ] || { echo "$usage" >&2; exit 2; }
   [ "$(id -u)" = 0 ] || account=
   if [ -n "$account" ] && ! id "$account" > /dev/null 2>&1; then
@@ -46,6 +46,7 @@ server_main() {
   case $cmd in
     start) server_start ;;
     stop) server_stop ;;
+    kill) server_kill ;;
     status) if running_pid > /dev/null; then print_url; else echo "$engine: not running in $dir" >&2; exit 3; fi ;;
     *) echo "$usage" >&2; exit 2 ;;
   esac
@@ -89,4 +90,25 @@ server_stop() {
   done
   if running_pid > /dev/null; then die "process $pid does not end"; fi
   rm -f "$run/pid"
+}
+
+# All processes of the server at once, as when its machine fails. PostgreSQL has one for each connection, and does not start
+# while one of them is left.
+server_kill() {
+  local pid pids left
+  pid=$(running_pid) || { echo "$engine: not running in $dir" >&2; exit 3; }
+  read -ra pids <<< "$pid $(cat "/proc/$pid/task/"*/children 2> /dev/null | tr '\n' ' ')"
+  kill -s KILL "${pids[@]}" 2> /dev/null || true
+  for _ in $(seq 200); do
+    left=
+    # One that has ended has no command line, even if nobody has asked for its exit code yet.
+    for pid in "${pids[@]}"; do [ -z "$(tr -d '\0' < "/proc/$pid/cmdline" 2> /dev/null)" ] || left=$pid; done
+    if [ -z "$left" ]; then
+      # Until somebody has asked for the exit code, PostgreSQL takes this for the lock of a server that lives.
+      rm -f "$run/pid" "$data/postmaster.pid"
+      return 0
+    fi
+    sleep 0.05
+  done
+  die "process $left does not end"
 }

@@ -46,6 +46,11 @@ impl CursorSeal {
         bytes.extend(position.created_at.unix_micros().to_be_bytes());
         bytes.extend(position.id.get().to_be_bytes());
         bytes.extend(filter_hash(filter));
+        self.sign(bytes)
+    }
+
+    /// The text of `bytes` with their tag.
+    pub(crate) fn sign(&self, mut bytes: Vec<u8>) -> String {
         let tag = self.0.mac().chain_update(&bytes).finalize().into_bytes();
         bytes.extend(tag.into_iter().take(TAG_BYTES));
         BASE64_URL_SAFE_NO_PAD.encode(bytes)

@@ -120,6 +120,16 @@ impl TagList {
         Ok(Some(Self::Tags(tags)))
     }
 
+    /// The members of the list as they would be written.
+    #[cfg(feature = "fuzzing")]
+    pub(crate) fn rendered(&self) -> Vec<String> {
+        let rendered = |tag: &SentTag| format!("{}{}", if tag.is_weak { "W/" } else { "" }, tag.opaque_tag);
+        match self {
+            Self::Any => vec!["*".to_owned()],
+            Self::Tags(tags) => tags.iter().map(rendered).collect(),
+        }
+    }
+
     /// Whether one of the tags is `etag` by weak comparison, which is what `If-None-Match` asks for (RFC 9110 section 13.1.2).
     pub(crate) fn matches_weakly(&self, etag: &ETag) -> bool {
         match self {

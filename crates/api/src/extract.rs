@@ -147,6 +147,17 @@ impl FromHeaders for () {
     }
 }
 
+impl<A: FromHeaders, B: FromHeaders> FromHeaders for (A, B) {
+    fn read(request: &HttpRequest, body: &Bytes) -> Result<Self, Problem> {
+        Ok((A::read(request, body)?, B::read(request, body)?))
+    }
+
+    fn check_presence(&self, state: &AppState) -> Result<(), Problem> {
+        self.0.check_presence(state)?;
+        self.1.check_presence(state)
+    }
+}
+
 impl FromBody for () {
     const MEDIA_TYPES: &'static [&'static str] = &[];
 

@@ -10,6 +10,7 @@ mod accept;
 mod app;
 mod auth;
 mod conditional;
+mod connection;
 mod cors;
 mod created;
 mod cursor_seal;
@@ -18,6 +19,10 @@ mod digest;
 mod docs;
 mod etag;
 mod extract;
+mod freshness;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod health;
 mod idempotency;
 mod json;
@@ -41,6 +46,7 @@ pub use app::{build_app, build_metrics_app};
 pub use auth::{
     AuthError, AuthOptions, DevelopmentToken, JwksError, JwtOptions, LONGEST_SUBJECT_CHARS, SHORTEST_SECRET_KEY_BYTES,
 };
+pub use connection::Connection;
 pub use cors::CrossOrigin;
 pub use lifecycle::Lifecycle;
 pub use openapi::document as openapi_document;

@@ -6,8 +6,11 @@
 
 mod admission;
 mod edge;
+mod framing;
 mod notes;
 
 pub(crate) use admission::admission;
 pub(crate) use edge::edge;
+#[cfg(feature = "fuzzing")]
+pub(crate) use edge::request_id;
 pub(crate) use notes::RequestNotes;

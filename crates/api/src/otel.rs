@@ -63,7 +63,7 @@ mod tests {
     };
     use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider, SpanData};
     use persistence::test_db::{TestDatabase, TestEngine};
-    use service::{DatabaseRuntime, HealthService, UserService};
+    use service::{DatabaseRuntime, HealthService, UserService, UserServiceOptions};
     use tokio::runtime::Handle;
     use tracing_subscriber::layer::SubscriberExt;
 
@@ -76,7 +76,7 @@ mod tests {
     async fn spans_of(path: &str, traceparent: Option<&str>) -> Vec<SpanData> {
         let db = TestDatabase::create(TestEngine::Sqlite).await;
         let runtime = DatabaseRuntime::new(Handle::current());
-        let users = UserService::new(db.database().clone(), runtime.clone());
+        let users = UserService::new(db.database().clone(), runtime.clone(), UserServiceOptions::default());
         let health = HealthService::new(db.database().clone(), runtime);
         let state = AppState::new(users, health, ApiOptions::default(), Lifecycle::default()).unwrap();
         let app = init_service(build_app(state)).await;

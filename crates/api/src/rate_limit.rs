@@ -24,17 +24,13 @@ use secrecy::SecretString;
 use service::Counter;
 use tokio::runtime::Handle;
 
-use self::{
-    client::{ClientKey, client_address},
-    memory::MemoryStore,
-    quota::Decision,
-    redis::RedisStore,
-};
+use self::{client::ClientKey, memory::MemoryStore, quota::Decision, redis::RedisStore};
 use crate::{
     middleware::RequestNotes,
     problem::{Code, Problem},
 };
 
+pub(crate) use client::client_address;
 pub use quota::Quota;
 
 /// The policy in force (draft-ietf-httpapi-ratelimit-headers-11 section 3): `"default";q=100;w=60` is 100 requests in any

@@ -9,6 +9,8 @@ pub(crate) mod transfer;
 
 use actix_web::HttpRequest;
 use domain::UserId;
+#[cfg(feature = "fuzzing")]
+pub(crate) use query::{ListRequest, Part};
 use utoipa_actix_web::{scope, service_config::ServiceConfig};
 
 use crate::{extract::FromPath, problem::Fault};

@@ -53,6 +53,14 @@ impl Timestamp {
         Self::from_unix_micros(later).unwrap_or(self)
     }
 
+    /// This much earlier, but not before the first moment that can be represented.
+    #[must_use]
+    pub fn saturating_sub(self, duration: Duration) -> Self {
+        let micros = i64::try_from(duration.as_micros()).unwrap_or(i64::MAX);
+        let earlier = self.unix_micros().saturating_sub(micros).max(Self::MIN_MICROS);
+        Self::from_unix_micros(earlier).unwrap_or(self)
+    }
+
     /// RFC 3339 with six fractional digits and `Z`: `2026-11-23T03:05:13.123456Z`.
     ///
     /// A list has two of them for each user, so they are written digit by digit and not by a format.

@@ -11,12 +11,19 @@ use crate::{Engine, Histogram};
 pub struct DatabaseOptions {
     /// `sqlite:`, `mysql:`, `postgres:` or `postgresql:`. It may hold a password, hence the wrapper.
     pub url: SecretString,
+    /// The addresses of read replicas of a server, each with pools of its own like those of the primary.
+    pub replicas: Vec<SecretString>,
+    /// The age of its data beyond which a replica is left out.
+    pub replica_max_lag: Duration,
     /// Connections that each pool keeps open when idle.
     pub min_connections: u32,
     /// The most connections of each pool, at least 1. With SQLite it sizes the readers; the writer is one.
     pub max_connections: u32,
     /// The longest wait for a connection, the time to open one included.
     pub acquire_timeout: Duration,
+    /// A connection that rested at most this long is used without asking it first: the question costs a round trip, and a
+    /// connection breaks while idle, not while busy.
+    pub trusted_idle: Duration,
     /// The longest life of a connection. SQLite ignores it: there is no network to go stale.
     pub max_lifetime: Duration,
     /// The longest run of one statement, enforced by the database session. SQLite has no such limit.
@@ -56,7 +63,10 @@ impl DatabaseOptions {
             min_connections: 0,
             max_connections: Self::usual_max_connections(&url),
             url,
+            replicas: Vec::new(),
+            replica_max_lag: Duration::from_secs(1),
             acquire_timeout: Duration::from_secs(5),
+            trusted_idle: Duration::from_secs(1),
             max_lifetime: Duration::from_hours(1),
             statement_timeout: Some(Duration::from_secs(10)),
             slow_statement_threshold: Duration::from_millis(200),
@@ -79,6 +89,7 @@ impl DatabaseOptions {
     #[must_use]
     pub fn for_maintenance(&self) -> Self {
         Self {
+            replicas: Vec::new(),
             min_connections: 0,
             max_connections: 2,
             statement_timeout: None,

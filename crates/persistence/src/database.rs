@@ -1,16 +1,20 @@
 //! The pools of one database, and the only door to a transaction.
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use sea_orm::ConnectionTrait;
 use tokio::time::timeout;
 
-use crate::{Connection, DatabaseOptions, Durability, Engine, PersistenceError, Transaction, engine};
+use crate::{
+    Connection, DatabaseOptions, Durability, Engine, PersistenceError, ReplicaStatus, Transaction, engine,
+    replicas::Replicas,
+};
 
-/// A database: a pool for writing and a pool for reading. Cloning shares them.
+/// A database: a pool for writing, a pool for reading, and read replicas. Cloning shares them.
 ///
 /// With SQLite the writer is a single connection and the readers are several; with a server both are the same pool. What
-/// must see a write that just happened asks the [`writer`](Self::writer), everything else the [`reader`](Self::reader).
+/// must see a write that just happened asks the [`writer`](Self::writer). What may be a little behind is [`read`](Self::read),
+/// from a replica where there is one.
 #[derive(Clone, Debug)]
 pub struct Database {
     engine: Engine,
@@ -18,21 +22,33 @@ pub struct Database {
     writer: Connection,
     /// Absent where reads go to the writer's pool.
     reader: Option<Connection>,
+    /// Absent where none is configured.
+    replicas: Option<Replicas>,
     /// One connection that no request uses.
     probe: Connection,
 }
 
 /// How busy a pool is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PoolStatus {
-    /// `writer` or `reader`; `primary` where both are one.
-    pub name: &'static str,
+    /// `writer` or `reader`; `primary` where both are one; `replica-1` and so on.
+    pub name: Cow<'static, str>,
     /// The most connections the pool opens.
     pub max: u32,
     /// Connections that execute something.
     pub in_use: u32,
     /// Connections that wait for work.
     pub idle: u32,
+}
+
+/// Where a read may go.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Freshness {
+    /// To a replica, if there is one that is fresh enough.
+    #[default]
+    MayLag,
+    /// To the primary, which has everything that was ever committed.
+    Current,
 }
 
 impl Database {
@@ -53,6 +69,7 @@ impl Database {
             writer: connection(pools.writer),
             probe: connection(pools.probe),
             reader: pools.reader.map(connection),
+            replicas: Replicas::open(options).await?,
         })
     }
 
@@ -96,10 +113,55 @@ impl Database {
         &self.writer
     }
 
-    /// Where to read.
+    /// Where to read on the primary. It has everything that was ever committed.
     #[must_use]
     pub fn reader(&self) -> &Connection {
         self.reader.as_ref().unwrap_or(&self.writer)
+    }
+
+    /// Reads where it may: from a replica that is fresh enough, from the next one if that fails, and from the primary if there
+    /// is none. `read` gets a pool and may be called again with another one.
+    ///
+    /// # Errors
+    /// What the last call of `read` ends with.
+    pub async fn read<T, Reading>(
+        &self,
+        freshness: Freshness,
+        read: impl Fn(Connection) -> Reading,
+    ) -> Result<T, PersistenceError>
+    where
+        Reading: Future<Output = Result<T, PersistenceError>>,
+    {
+        if freshness == Freshness::MayLag
+            && let Some(replicas) = &self.replicas
+        {
+            for replica in replicas.candidates() {
+                if let Some(outcome) = replica.read(&read).await {
+                    return outcome;
+                }
+            }
+        }
+        read(self.reader().clone()).await
+    }
+
+    /// Whether a read may be behind the primary.
+    #[must_use]
+    pub fn has_replicas(&self) -> bool {
+        self.replicas.is_some()
+    }
+
+    /// What is known of each replica.
+    #[must_use]
+    pub fn replica_status(&self) -> Vec<ReplicaStatus> {
+        self.replicas.as_ref().map(Replicas::status).unwrap_or_default()
+    }
+
+    /// Keeps finding out which replicas are fresh enough to be used; without it none is. Never completes, except at once
+    /// where there are no replicas. Dropping the future ends it.
+    pub async fn watch_replicas(&self) {
+        if let Some(replicas) = &self.replicas {
+            replicas.watch().await;
+        }
     }
 
     /// Begins a transaction on the writer.
@@ -145,11 +207,12 @@ impl Database {
     /// How busy each pool is.
     #[must_use]
     pub fn pool_status(&self) -> Vec<PoolStatus> {
-        let status = |name, pool: &Connection| engine::pool_status(name, &pool.pool);
-        match &self.reader {
-            None => vec![status("primary", &self.writer)],
-            Some(reader) => vec![status("writer", &self.writer), status("reader", reader)],
-        }
+        let mut pools = match &self.reader {
+            None => vec![self.writer.status("primary")],
+            Some(reader) => vec![self.writer.status("writer"), reader.status("reader")],
+        };
+        pools.extend(self.replicas.iter().flat_map(Replicas::pool_status));
+        pools
     }
 
     /// Closes all connections after their statements end. Whoever waits for one gets [`PersistenceError::Unavailable`].
@@ -157,13 +220,21 @@ impl Database {
     /// # Errors
     /// When a connection cannot be closed in an orderly way; it is closed all the same.
     pub async fn close(&self) -> Result<(), PersistenceError> {
-        let probe = self.probe.pool.close_by_ref().await;
-        let reader = match &self.reader {
-            Some(reader) => reader.pool.close_by_ref().await,
+        let probe = self.probe.close().await;
+        let replicas = match &self.replicas {
+            Some(replicas) => replicas.close().await,
             None => Ok(()),
         };
-        let last = engine::before_close(&self.writer.pool).await;
-        let writer = self.writer.pool.close_by_ref().await;
-        Ok(writer.and(last).and(reader).and(probe)?)
+        let reader = match &self.reader {
+            Some(reader) => reader.close().await,
+            None => Ok(()),
+        };
+        let last = engine::before_close(self.writer.pool.unwatched()).await;
+        let writer = self.writer.close().await;
+        writer
+            .and(last.map_err(PersistenceError::from))
+            .and(reader)
+            .and(replicas)
+            .and(probe)
     }
 }

@@ -2,27 +2,32 @@
 //!
 //! - here: names, addresses, and whether an INSERT or UPDATE can return rows
 //! - `connect`: how pools are opened and how sessions are set up
+//! - `server_pool`: pools that mistrust connections which may be broken
+//! - `ddl`: how statements are read and what they lock, for the lint of migrations
 //! - `errors`: what the drivers' error codes mean
 //! - `migration_lock`: how one process at a time migrates
 //! - `schema`: column types and collations
 //! - `returning`: writing rows and getting them back
 //! - `times`: reading and writing times
 
-use std::{fmt, num::NonZero, thread::available_parallelism};
+use std::{borrow::Cow, fmt, num::NonZero, thread::available_parallelism};
 
 use sea_orm::{DatabaseConnection, DbBackend, sqlx};
 
 use crate::{PoolStatus, config::InvalidDatabaseUrl};
 
 mod connect;
+mod ddl;
 mod errors;
 mod migration_lock;
 mod returning;
 mod schema;
+mod server_pool;
 mod times;
 
-pub(crate) use connect::{before_close, begin, is_in_memory, open, try_connection};
-pub(crate) use errors::{classify, is_from_server, is_unique_violation};
+pub(crate) use connect::{Pools, before_close, begin, is_in_memory, open, try_connection};
+pub(crate) use ddl::Syntax;
+pub(crate) use errors::{classify, is_broken_connection, is_from_server, is_unique_violation, silence};
 pub(crate) use migration_lock::{LockedConnection, with_migration_lock};
 pub(crate) use returning::{InsertReturning, insert_returning, insert_returning_id, update_returning};
 pub(crate) use schema::{bytes_column, new_table, string_column, timestamp_column, written_at_column};
@@ -76,8 +81,16 @@ impl Engine {
     }
 }
 
+/// Whether databases of this kind can have read replicas.
+pub(crate) fn has_replicas(engine: Engine) -> bool {
+    match engine {
+        Engine::Sqlite => false,
+        Engine::MySql | Engine::Postgres => true,
+    }
+}
+
 /// How busy a pool is.
-pub(crate) fn pool_status(name: &'static str, pool: &DatabaseConnection) -> PoolStatus {
+pub(crate) fn pool_status(name: Cow<'static, str>, pool: &DatabaseConnection) -> PoolStatus {
     let (max, open, idle) = match Engine::of_backend(pool.get_database_backend()) {
         Engine::Sqlite => counts(pool.get_sqlite_connection_pool()),
         Engine::MySql => counts(pool.get_mysql_connection_pool()),

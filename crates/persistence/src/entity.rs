@@ -69,3 +69,26 @@ pub(crate) mod idempotency_key {
 
     impl ActiveModelBehavior for ActiveModel {}
 }
+
+pub(crate) mod replication_beat {
+    //! The table `replication_beats`.
+
+    use sea_orm::entity::prelude::*;
+
+    /// A row of `replication_beats`.
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "replication_beats")]
+    pub(crate) struct Model {
+        /// A process, by a number that it has drawn.
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub(crate) instance: i64,
+        pub(crate) beat: i64,
+        /// In UTC, like every time in the database. Only for people, and for forgetting processes that are no more.
+        pub(crate) written_at: DateTime,
+    }
+
+    #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
+    pub(crate) enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}

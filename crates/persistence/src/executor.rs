@@ -3,11 +3,15 @@
 //! The newtypes keep SeaORM out of the signatures of other crates: the service passes transactions around without ever
 //! naming it, and cannot begin one except through [`Database::begin`](crate::Database::begin).
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction, StreamTrait};
 
-use crate::{PersistenceError, engine::InsertReturning};
+use crate::{
+    PersistenceError, PoolStatus,
+    engine::{self, InsertReturning, Pools},
+    watched::Watched,
+};
 
 /// Something that executes SQL: a [`Connection`] to a pool or a [`Transaction`].
 pub trait Executor: sealed::Executor {}
@@ -15,7 +19,7 @@ pub trait Executor: sealed::Executor {}
 mod sealed {
     //! Keeps the trait ours alone, and SeaORM's traits out of the public interface.
 
-    use super::{ConnectionTrait, StreamTrait};
+    use super::{ConnectionTrait, PersistenceError, StreamTrait};
 
     pub trait Executor: Send + Sync {
         type Inner: ConnectionTrait + StreamTrait + Send + Sync;
@@ -24,23 +28,48 @@ mod sealed {
 
         /// Whether the ids of inserted rows come with the statement that inserts them.
         fn returns_inserted_rows(&self) -> bool;
+
+        /// What it means that a statement which writes ended with `error`. Where each statement is a transaction of its own,
+        /// one whose connection was lost may have been committed.
+        fn writing_ended_with(&self, error: PersistenceError) -> PersistenceError;
     }
 }
 
 /// A pool of connections to one database server. Cloning shares the pool. Each statement borrows a connection for itself.
 #[derive(Clone)]
 pub struct Connection {
-    pub(crate) pool: DatabaseConnection,
+    pub(crate) pool: Watched<DatabaseConnection>,
     pub(crate) insert_returning: InsertReturning,
 }
 
 /// An open transaction. Dropping it without [`commit`](Self::commit) rolls back everything done through it.
 pub struct Transaction {
-    transaction: DatabaseTransaction,
+    transaction: Watched<DatabaseTransaction>,
     returns_inserted_rows: bool,
 }
 
 impl Connection {
+    /// The pool that serves everything, of pools that have been opened.
+    pub(crate) fn of(pools: Pools) -> Self {
+        Self {
+            pool: pools.writer,
+            insert_returning: pools.insert_returning,
+        }
+    }
+
+    /// How busy the pool is.
+    pub(crate) fn status(&self, name: impl Into<Cow<'static, str>>) -> PoolStatus {
+        engine::pool_status(name.into(), self.pool.unwatched())
+    }
+
+    /// Closes the pool.
+    ///
+    /// # Errors
+    /// When a connection cannot be closed in an orderly way; it is closed all the same.
+    pub(crate) async fn close(&self) -> Result<(), PersistenceError> {
+        Ok(self.pool.unwatched().close_by_ref().await?)
+    }
+
     /// Whether a statement that inserts rows tells their ids. Where it does not, they have to be read back, which must be
     /// done in the transaction that inserts them. Until the first connection is open nobody knows, and this is false.
     #[must_use]
@@ -50,7 +79,7 @@ impl Connection {
 }
 
 impl Transaction {
-    pub(crate) fn new(transaction: DatabaseTransaction, returns_inserted_rows: bool) -> Self {
+    pub(crate) fn new(transaction: Watched<DatabaseTransaction>, returns_inserted_rows: bool) -> Self {
         Self {
             transaction,
             returns_inserted_rows,
@@ -63,9 +92,11 @@ impl Transaction {
     ///
     /// # Errors
     /// The database may refuse, for instance because two transactions are in each other's way
-    /// ([`PersistenceError::TransactionConflict`]); nothing is kept then.
+    /// ([`PersistenceError::TransactionConflict`]); nothing is kept then. [`PersistenceError::OutcomeUnknown`] when the
+    /// connection is lost before the answer.
     pub async fn commit(self) -> Result<(), PersistenceError> {
-        self.transaction.commit().await.map_err(PersistenceError::from)
+        let committed = self.transaction.commit().await;
+        committed.map_err(|error| PersistenceError::from(error).when_committing())
     }
 
     /// Undoes everything done through this transaction, and waits until it is undone.
@@ -78,26 +109,34 @@ impl Transaction {
 }
 
 impl sealed::Executor for Connection {
-    type Inner = DatabaseConnection;
+    type Inner = Watched<DatabaseConnection>;
 
-    fn inner(&self) -> &DatabaseConnection {
+    fn inner(&self) -> &Self::Inner {
         &self.pool
     }
 
     fn returns_inserted_rows(&self) -> bool {
         self.insert_returning.is_supported()
     }
+
+    fn writing_ended_with(&self, error: PersistenceError) -> PersistenceError {
+        error.when_committing()
+    }
 }
 
 impl sealed::Executor for Transaction {
-    type Inner = DatabaseTransaction;
+    type Inner = Watched<DatabaseTransaction>;
 
-    fn inner(&self) -> &DatabaseTransaction {
+    fn inner(&self) -> &Self::Inner {
         &self.transaction
     }
 
     fn returns_inserted_rows(&self) -> bool {
         self.returns_inserted_rows
+    }
+
+    fn writing_ended_with(&self, error: PersistenceError) -> PersistenceError {
+        error
     }
 }
 

@@ -71,7 +71,7 @@ impl<'a, E: Executor> IdempotencyRepository<'a, E> {
         match inserted {
             Ok(_) => Ok(true),
             Err(refused) if engine::is_unique_violation(&refused) => Ok(false),
-            Err(failed) => Err(failed.into()),
+            Err(failed) => Err(self.0.writing_ended_with(failed.into())),
         }
     }
 
@@ -84,7 +84,8 @@ impl<'a, E: Executor> IdempotencyRepository<'a, E> {
             .filter(idempotency_key::Column::KeyHash.eq(&key.0))
             .col_expr(idempotency_key::Column::Answer, Expr::val(answer))
             .exec(self.0.inner())
-            .await?;
+            .await;
+        let updated = updated.map_err(|error| self.0.writing_ended_with(error.into()))?;
         if updated.rows_affected == 1 {
             Ok(())
         } else {

@@ -6,6 +6,7 @@
 //!
 //! What must never be imported here: HTTP, and business decisions such as what a duplicate means to a caller.
 
+mod beat;
 mod config;
 mod database;
 mod engine;
@@ -15,18 +16,24 @@ mod executor;
 mod histogram;
 mod idempotency;
 mod migration;
+mod replicas;
 mod repository;
 mod seed;
 #[cfg(feature = "test-support")]
 pub mod test_db;
+mod watched;
 
 pub use config::{DatabaseOptions, Durability, InvalidDatabaseUrl};
-pub use database::{Database, PoolStatus};
+pub use database::{Database, Freshness, PoolStatus};
 pub use engine::Engine;
-pub use error::PersistenceError;
+pub use error::{PersistenceError, RetryReason};
 pub use executor::{Connection, Executor, Transaction};
 pub use histogram::Histogram;
 pub use idempotency::{HexHash, IdempotencyRepository, KeptAnswer};
-pub use migration::{CREATE_USERS, MigrationStatus, Migrations, mysql_script};
+pub use migration::{
+    CREATE_USERS, LintVerdict, MigrationLint, MigrationStatus, MigrationWarning, Migrations, lint_migrations,
+    mysql_script,
+};
+pub use replicas::ReplicaStatus;
 pub use repository::UserRepository;
 pub use seed::{SeedPlan, SeedProgress, add_sample_users, seed, truncate};

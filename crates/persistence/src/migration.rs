@@ -15,10 +15,15 @@ use crate::{
     seed::SAMPLE_USERS,
 };
 
+mod lint;
 mod m20261123_000001_create_users;
 mod m20261123_000002_index_users_by_creation;
 mod m20261123_000003_create_idempotency_keys;
 mod m20261123_000004_index_idempotency_keys_by_expiry;
+mod m20261123_000005_create_replication_beats;
+
+use lint::Acceptance;
+pub use lint::{LintVerdict, MigrationLint, MigrationWarning};
 
 /// The name of the step that creates the table of users.
 pub const CREATE_USERS: &str = "m20261123_000001_create_users";
@@ -26,26 +31,41 @@ pub const CREATE_USERS: &str = "m20261123_000001_create_users";
 /// The table in which the steps are recorded.
 const BOOKKEEPING: &str = "seaql_migrations";
 
-const STEPS: [Step; 4] = [
+const STEPS: [Step; 5] = [
     Step {
         name: CREATE_USERS,
+        release: "0.1.0",
         up: m20261123_000001_create_users::up,
         down: m20261123_000001_create_users::down,
+        accepted: None,
     },
     Step {
         name: "m20261123_000002_index_users_by_creation",
+        release: "0.1.0",
         up: m20261123_000002_index_users_by_creation::up,
         down: m20261123_000002_index_users_by_creation::down,
+        accepted: None,
     },
     Step {
         name: "m20261123_000003_create_idempotency_keys",
+        release: "0.1.0",
         up: m20261123_000003_create_idempotency_keys::up,
         down: m20261123_000003_create_idempotency_keys::down,
+        accepted: None,
     },
     Step {
         name: "m20261123_000004_index_idempotency_keys_by_expiry",
+        release: "0.1.0",
         up: m20261123_000004_index_idempotency_keys_by_expiry::up,
         down: m20261123_000004_index_idempotency_keys_by_expiry::down,
+        accepted: None,
+    },
+    Step {
+        name: "m20261123_000005_create_replication_beats",
+        release: "0.1.0",
+        up: m20261123_000005_create_replication_beats::up,
+        down: m20261123_000005_create_replication_beats::down,
+        accepted: None,
     },
 ];
 
@@ -53,8 +73,12 @@ const STEPS: [Step; 4] = [
 #[derive(Clone, Copy)]
 struct Step {
     name: &'static str,
+    /// The release that brings it. Steps of one release are applied in one upgrade.
+    release: &'static str,
     up: fn(DbBackend) -> String,
     down: fn(DbBackend) -> String,
+    /// Why it may do what the lint warns of, if it does.
+    accepted: Option<Acceptance>,
 }
 
 impl MigrationName for Step {
@@ -169,7 +193,8 @@ impl<'a> Migrations<'a> {
     /// # Errors
     /// When the database cannot be asked.
     pub async fn status(&self) -> Result<Vec<MigrationStatus>, PersistenceError> {
-        let recorded = recorded(&self.0.probe().pool).await?;
+        let probe = &self.0.probe().pool;
+        let recorded = probe.watch(recorded(probe.unwatched())).await?;
         Ok(steps(&recorded).collect())
     }
 
@@ -179,6 +204,17 @@ impl<'a> Migrations<'a> {
     /// As for [`status`](Self::status).
     pub async fn any_pending(&self) -> Result<bool, PersistenceError> {
         Ok(self.status().await?.iter().any(MigrationStatus::is_pending))
+    }
+
+    /// Looks through the pending steps, as SQL of this database's engine, for what would break a rolling upgrade. Reads only.
+    ///
+    /// # Errors
+    /// As for [`status`](Self::status).
+    pub async fn lint_pending(&self) -> Result<MigrationLint, PersistenceError> {
+        let status = self.status().await?;
+        let is_pending = |step: &&Step| status.iter().any(|it| it.name == step.name && it.is_pending());
+        let pending: Vec<_> = STEPS.iter().filter(is_pending).copied().collect();
+        Ok(lint::examine(&pending, &[self.0.engine()]))
     }
 
     /// Runs `work` under the lock and returns the names of the steps whose status it changed.
@@ -198,6 +234,12 @@ impl<'a> Migrations<'a> {
         })
         .await
     }
+}
+
+/// Looks through all steps, as SQL of every engine and release by release, for what would break a rolling upgrade.
+#[must_use]
+pub fn lint_migrations() -> MigrationLint {
+    lint::examine_releases(&STEPS)
 }
 
 /// The names of the steps that the database records as applied.

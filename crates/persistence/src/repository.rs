@@ -40,7 +40,8 @@ impl<'a, E: Executor> UserRepository<'a, E> {
     /// [`PersistenceError::EmailTaken`] when another user has the address.
     pub async fn insert(&self, new_user: NewUser, now: Timestamp) -> Result<User, PersistenceError> {
         let insert = self.insertion([(&new_user, now)].into_iter())?;
-        let id = engine::insert_returning_id(self.0.inner(), insert, user::Column::Id).await?;
+        let inserted = engine::insert_returning_id(self.0.inner(), insert, user::Column::Id).await;
+        let id = inserted.map_err(|error| self.not_written(error))?;
         created(new_user, id, now)
     }
 
@@ -60,7 +61,8 @@ impl<'a, E: Executor> UserRepository<'a, E> {
             let rows = with_emails(emails_of(new_users)).select_only().columns(RETURNED);
             rows.into_query()
         };
-        let inserted = engine::insert_returning(self.0, insert, &RETURNED, read_back).await?;
+        let inserted = engine::insert_returning(self.0, insert, &RETURNED, read_back).await;
+        let inserted = inserted.map_err(|error| self.not_written(error))?;
         // No engine promises an order, and ids of one statement need not be consecutive: the address tells whose id is whose.
         let mut id_by_email = HashMap::with_capacity(inserted.len());
         for row in inserted {
@@ -80,8 +82,7 @@ impl<'a, E: Executor> UserRepository<'a, E> {
     /// As for [`insert_many`](Self::insert_many).
     pub(crate) async fn insert_at(&self, users: &[(NewUser, Timestamp)]) -> Result<(), PersistenceError> {
         let insert = self.insertion(users.iter().map(|(new_user, created_at)| (new_user, *created_at)))?;
-        self.0.inner().execute_raw(insert).await?;
-        Ok(())
+        self.execute(insert).await
     }
 
     /// Inserts users with the creation times given. One whose address exists is left alone.
@@ -95,8 +96,8 @@ impl<'a, E: Executor> UserRepository<'a, E> {
         let connection = self.0.inner();
         let users = users.iter().map(|(new_user, created_at)| (new_user, *created_at));
         let mut insert = insert_rows(connection.get_database_backend(), users)?;
-        connection.execute(insert.on_conflict(ignore_known)).await?;
-        Ok(())
+        let inserted = connection.execute(insert.on_conflict(ignore_known)).await;
+        inserted.map(|_| ()).map_err(|error| self.not_written(error))
     }
 
     /// Which of these addresses belong to a user.
@@ -259,7 +260,8 @@ impl<'a, E: Executor> UserRepository<'a, E> {
         if let Some(email) = changes.email() {
             update = update.col_expr(user::Column::Email, Expr::val(email.as_str()));
         }
-        let updated = engine::update_returning(self.0.inner(), update, user::Entity::find_by_id(id.get())).await?;
+        let updated = engine::update_returning(self.0.inner(), update, user::Entity::find_by_id(id.get())).await;
+        let updated = updated.map_err(|error| self.not_written(error))?;
         updated.map(User::try_from).transpose()
     }
 
@@ -268,12 +270,11 @@ impl<'a, E: Executor> UserRepository<'a, E> {
     /// # Errors
     /// When the database is unavailable or refuses.
     pub async fn delete(&self, id: UserId, precondition: &Precondition) -> Result<bool, PersistenceError> {
-        Ok(user::Entity::delete_many()
+        let deleted = user::Entity::delete_many()
             .filter(guarded(id, precondition))
             .exec(self.0.inner())
-            .await?
-            .rows_affected
-            > 0)
+            .await;
+        Ok(deleted.map_err(|error| self.not_written(error))?.rows_affected > 0)
     }
 
     /// Deletes all users.
@@ -281,8 +282,8 @@ impl<'a, E: Executor> UserRepository<'a, E> {
     /// # Errors
     /// When the database is unavailable or refuses.
     pub(crate) async fn delete_all(&self) -> Result<(), PersistenceError> {
-        user::Entity::delete_many().exec(self.0.inner()).await?;
-        Ok(())
+        let deleted = user::Entity::delete_many().exec(self.0.inner()).await;
+        deleted.map(|_| ()).map_err(|error| self.not_written(error))
     }
 
     /// All users that match, newest first, as they arrive from the database. The stream holds its connection until it is
@@ -304,6 +305,17 @@ impl<'a, E: Executor> UserRepository<'a, E> {
         Users: ExactSizeIterator<Item = (&'u NewUser, Timestamp)> + Clone,
     {
         insert_users(self.0.inner().get_database_backend(), users)
+    }
+
+    /// Executes a statement that writes.
+    async fn execute(&self, statement: Statement) -> Result<(), PersistenceError> {
+        let written = self.0.inner().execute_raw(statement).await;
+        written.map(|_| ()).map_err(|error| self.not_written(error))
+    }
+
+    /// Why a statement that writes did not succeed.
+    fn not_written(&self, error: DbErr) -> PersistenceError {
+        self.0.writing_ended_with(error.into())
     }
 
     async fn fetch(&self, select: Select<user::Entity>) -> Result<Vec<User>, PersistenceError> {

@@ -43,7 +43,7 @@ use uuid::Uuid;
 
 pub use runner::{TestCase, main};
 
-use crate::{Database, DatabaseOptions, Executor, Migrations, engine};
+use crate::{Database, DatabaseOptions, Executor, Migrations, engine, watched::Watched};
 
 /// The start of the name of every test database; the time of creation and a unique number follow.
 const PREFIX: &str = "async_starter_test";
@@ -147,7 +147,22 @@ impl TestDatabase {
     /// # Panics
     /// When the server cannot be reached.
     pub async fn create_unmigrated(engine: TestEngine) -> Self {
-        let (url, server, folder) = match engine.server_url() {
+        Self::create_on(engine, engine.server_url()).await
+    }
+
+    /// Creates a database with all migrations applied on another server than the usual one of its engine.
+    /// [`remove`](Self::remove) drops it.
+    ///
+    /// # Panics
+    /// When the server cannot be reached.
+    pub async fn create_at(engine: TestEngine, server_url: &str) -> Self {
+        let database = Self::create_on(engine, Some(server_url.to_owned())).await;
+        database.migrate().await;
+        database
+    }
+
+    async fn create_on(engine: TestEngine, server_url: Option<String>) -> Self {
+        let (url, server, folder) = match server_url {
             None => {
                 let folder = tempfile::tempdir().unwrap();
                 (
@@ -207,6 +222,17 @@ impl TestDatabase {
         Self::options_for(&self.0.url)
     }
 
+    /// The address of the database of the same name on another server, such as a replica.
+    ///
+    /// # Panics
+    /// When `server_url` is no address.
+    #[must_use]
+    pub fn url_on(&self, server_url: &str) -> String {
+        let mut url = Url::parse(server_url).unwrap();
+        url.set_path(Url::parse(self.url()).unwrap().path());
+        url.into()
+    }
+
     /// Executes SQL on the writer.
     ///
     /// # Panics
@@ -243,7 +269,11 @@ impl TestDatabase {
             .collect()
     }
 
-    async fn remove(self) {
+    /// Drops the database. The runner does this for the one that it gives to a test.
+    ///
+    /// # Panics
+    /// When a connection is still in use, or the server refuses.
+    pub async fn remove(self) {
         let closed = tokio::time::timeout(CLOSE_PATIENCE, self.0.database.close()).await;
         closed
             .expect("the pool still waits for a connection: one was lost")
@@ -275,10 +305,10 @@ async fn drop_database(server_url: &str, sql: &str) {
             }
         }
     }
-    server.close().await.unwrap();
+    server.unwatched().close_by_ref().await.unwrap();
 }
 
-async fn connect_to_server(server_url: &str) -> DatabaseConnection {
+async fn connect_to_server(server_url: &str) -> Watched<DatabaseConnection> {
     let options = DatabaseOptions {
         max_connections: 1,
         ..DatabaseOptions::new(SecretString::from(server_url))
@@ -289,7 +319,7 @@ async fn connect_to_server(server_url: &str) -> DatabaseConnection {
 async fn execute_on_server(server_url: &str, sql: &str) {
     let server = connect_to_server(server_url).await;
     server.execute_unprepared(sql).await.unwrap();
-    server.close().await.unwrap();
+    server.unwatched().close_by_ref().await.unwrap();
 }
 
 /// Drops the databases of runs that were killed, once in a test binary and engine.
@@ -328,7 +358,7 @@ async fn drop_leftovers(engine: TestEngine, server_url: &str) {
                     .ok();
             }
         }
-        server.close().await.unwrap();
+        server.unwatched().close_by_ref().await.unwrap();
     };
     once.get_or_init(sweep).await;
 }

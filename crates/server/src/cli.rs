@@ -92,6 +92,25 @@ pub(crate) enum MigrateCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Look through the steps for what would break a rolling upgrade or lock a table; exit code 3 for any that is not accepted
+    ///
+    /// Nothing is executed. Without --pending no database is needed: every step is read as SQL for every engine, and those of
+    /// each release are taken for one upgrade. A table that the same upgrade has created is nobody's yet, so that what
+    /// happens to it harms nobody.
+    ///
+    /// A step that does what it was warned of at the right time says so in its code: `accepted` names the reason, and the step
+    /// that has to be in place before. It is then shown as accepted.
+    ///
+    /// Exit codes: 0 when nothing was found or all of it is accepted, 3 when there are warnings, 1 when the database cannot
+    /// be asked, 2 for a command line that cannot be used.
+    Lint {
+        /// Only the steps that the database lacks, for its engine, as one upgrade
+        #[arg(long)]
+        pending: bool,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Drop all tables with their data, and apply all steps; refused in production
     Fresh,
     /// Print the SQL that sets up an empty MySQL or MariaDB database, as in init.sql

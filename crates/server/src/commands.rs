@@ -5,7 +5,7 @@ use std::{process::ExitCode, time::Duration};
 use anyhow::{Context, bail};
 use api::DevelopmentToken;
 use indicatif::{ProgressBar, ProgressStyle};
-use persistence::{Database, Durability, MigrationStatus, Migrations, SeedPlan, truncate};
+use persistence::{Database, Durability, MigrationStatus, Migrations, SeedPlan, lint_migrations, truncate};
 use secrecy::ExposeSecret;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -16,7 +16,7 @@ use tokio::{
 use crate::{
     cli::{MigrateCommand, SeedArguments, TokenArguments},
     config::{AuthMode, Config, Environment, reference_table},
-    print,
+    lint_report, print,
     startup::database_options,
 };
 
@@ -39,6 +39,12 @@ pub(crate) async fn migrate(config: &Config, command: MigrateCommand) -> anyhow:
         MigrateCommand::Fresh => {
             refuse_in_production(config, "migrate fresh drops all data")?;
             let work = async |database: &Database| report("applied", &Migrations::new(database).fresh().await?);
+            with_database(config, durability, work).await
+        }
+        MigrateCommand::Lint { pending: false, json } => lint_report::print(&lint_migrations(), json),
+        MigrateCommand::Lint { pending: true, json } => {
+            let work =
+                async |database: &Database| lint_report::print(&Migrations::new(database).lint_pending().await?, json);
             with_database(config, durability, work).await
         }
         MigrateCommand::Status { json } => {

@@ -116,6 +116,10 @@ pub(crate) enum LogFormat {
 pub(crate) struct Database {
     /// `mysql://`, `postgres://` or `sqlite:`, ready for the driver.
     pub(crate) url: SecretString,
+    /// Read replicas, of the same kind.
+    pub(crate) replica_urls: Vec<SecretString>,
+    /// The age of its data beyond which a replica is left out; never zero.
+    pub(crate) replica_max_lag: Duration,
     /// Connections kept open per pool; at most `max_connections`.
     pub(crate) min_connections: u32,
     /// Connections at most per pool, 1 to 10000.

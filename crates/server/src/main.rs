@@ -7,8 +7,10 @@ mod cli;
 mod commands;
 mod config;
 mod database_threads;
+mod http_server;
+mod lint_report;
 mod metrics_listener;
-mod send_limit;
+mod replica_watch;
 mod startup;
 mod sweeper;
 mod telemetry;
@@ -50,7 +52,11 @@ fn main() -> ExitCode {
         Err(error) => {
             let reason = api::error_chain(error.as_ref());
             match loaded.config.log.format {
-                LogFormat::Pretty => eprintln!("error: {reason}"),
+                LogFormat::Pretty => {
+                    // After what was logged before.
+                    telemetry.log().flush();
+                    eprintln!("error: {reason}");
+                }
                 LogFormat::Json => tracing::error!(reason, "failed"),
             }
             ExitCode::FAILURE

@@ -2,20 +2,20 @@
 
 use std::{io::Write, net::SocketAddr, time::Duration};
 
-use actix_web::{HttpServer, http::KeepAlive};
 use anyhow::Context;
 use api::{ApiOptions, AppState, AuthOptions, JwtOptions, Lifecycle, RateLimitOptions, RateLimitStore};
 use persistence::{CREATE_USERS, Database, DatabaseOptions, Durability, Engine, Migrations, add_sample_users};
-use service::{Coalescing, DatabaseRuntime, HealthService, UserService};
+use service::{Coalescing, DatabaseRuntime, HealthService, UserService, UserServiceOptions};
 use tokio::{runtime::Handle, time::timeout};
 
 use crate::{
     config::{self, AuthMode, Config, Environment},
     database_threads::Pulse,
+    http_server,
     metrics_listener::MetricsListener,
-    send_limit::end_stalls,
+    replica_watch::ReplicaWatch,
     sweeper::Sweeper,
-    telemetry::Telemetry,
+    telemetry::{Log, Telemetry},
 };
 
 /// How long connections to the database get to close in an orderly way.
@@ -39,33 +39,21 @@ pub(crate) async fn serve(config: &Config, telemetry: &Telemetry) -> anyhow::Res
     }
     let lifecycle = Lifecycle::default();
     let runtime = DatabaseRuntime::new(Handle::current());
-    let users = UserService::new(database.clone(), runtime.clone())
-        .with_coalescing(coalescing(&config.database))
-        .with_idempotency_time_to_live(config.api.idempotency_time_to_live);
+    let users = UserService::new(database.clone(), runtime.clone(), user_options(config));
     let health = HealthService::new(database.clone(), runtime);
     // Says in the log, at once, that migrations are pending or that the database does not answer.
     health.check().await;
     let state = AppState::new(users.clone(), health, api_options(config), lifecycle.clone())?;
     let metrics = MetricsListener::start(&config.observability, &state)?;
-    let http = &config.http;
-    let server = HttpServer::new(move || api::build_app(state.clone()))
-        .workers(http.workers)
-        .keep_alive(keep_alive(http.keep_alive))
-        .client_request_timeout(http.client_timeout)
-        .on_connect(end_stalls(http.client_timeout))
-        .shutdown_timeout(whole_seconds(http.shutdown_timeout))
-        .shutdown_signal(shut_down(signals, lifecycle.clone(), http.shutdown_drain))
-        .bind((http.host.as_str(), http.port))
-        .with_context(|| {
-            format!(
-                "cannot listen on {}:{}; choose another HOST or PORT",
-                http.host, http.port
-            )
-        })?;
-    announce(config, database.engine(), &server.addrs());
+    let log = telemetry.log().clone();
+    let end = shut_down(signals, lifecycle.clone(), config.http.shutdown_drain, log);
+    let (server, addresses) = http_server::bind(&config.http, state, end).await?;
+    announce(config, database.engine(), &addresses);
     let _pulse = Pulse::start();
+    let replicas = ReplicaWatch::start(&database);
     let sweeper = Sweeper::start(users, config.api.idempotency_time_to_live);
-    let outcome = server.run().await;
+    let outcome = server.await;
+    drop(replicas);
     sweeper.stop().await;
     if let Some(metrics) = metrics {
         metrics.stop().await;
@@ -96,31 +84,30 @@ async fn prepare(config: &Config, database: &Database) -> anyhow::Result<()> {
     }
 }
 
-/// Seconds as actix-web takes them, rounded up, since less than a second is not nothing.
-fn whole_seconds(duration: Duration) -> u64 {
-    duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
-}
-
 /// The options of the database that the configuration asks for.
 pub(crate) fn database_options(config: &config::Database) -> DatabaseOptions {
     DatabaseOptions {
-        url: config.url.clone(),
+        replicas: config.replica_urls.clone(),
+        replica_max_lag: config.replica_max_lag,
         min_connections: config.min_connections,
         max_connections: config.max_connections,
         acquire_timeout: config.acquire_timeout,
         max_lifetime: config.max_lifetime,
         statement_timeout: config.statement_timeout,
         slow_statement_threshold: config.slow_statement_threshold,
-        durability: Durability::Full,
-        acquire_times: None,
+        ..DatabaseOptions::new(config.url.clone())
     }
 }
 
-/// Which statements requests share, as the configuration asks for it.
-fn coalescing(config: &config::Database) -> Coalescing {
-    Coalescing {
-        reads: config.coalesce_reads,
-        writes: config.coalesce_writes,
+/// The options of the use cases that the configuration asks for.
+pub(crate) fn user_options(config: &Config) -> UserServiceOptions {
+    UserServiceOptions {
+        coalescing: Coalescing {
+            reads: config.database.coalesce_reads,
+            writes: config.database.coalesce_writes,
+        },
+        idempotency_time_to_live: config.api.idempotency_time_to_live,
+        request_timeout: config.http.request_timeout,
     }
 }
 
@@ -194,14 +181,6 @@ async fn migrate_on(config: &Config, database: &Database) -> anyhow::Result<()> 
     Ok(())
 }
 
-fn keep_alive(duration: Duration) -> KeepAlive {
-    if duration.is_zero() {
-        KeepAlive::Disabled
-    } else {
-        KeepAlive::Timeout(duration)
-    }
-}
-
 /// Says where the service is to be found: to people in development, to logs everywhere.
 fn announce(config: &Config, engine: Engine, addresses: &[SocketAddr]) {
     let version = env!("CARGO_PKG_VERSION");
@@ -228,7 +207,7 @@ fn announce(config: &Config, engine: Engine, addresses: &[SocketAddr]) {
 
 /// Completes when the listener is to close: after the first signal, and the time that load balancers get to notice that the
 /// instance is not ready any more. A second signal ends the process at once.
-async fn shut_down(mut signals: Signals, lifecycle: Lifecycle, drain: Duration) {
+async fn shut_down(mut signals: Signals, lifecycle: Lifecycle, drain: Duration, log: Log) {
     signals.next().await;
     tracing::info!(
         drain_seconds = drain.as_secs_f64(),
@@ -238,6 +217,7 @@ async fn shut_down(mut signals: Signals, lifecycle: Lifecycle, drain: Duration) 
     tokio::spawn(async move {
         signals.next().await;
         tracing::warn!("ended by a second signal");
+        log.flush();
         std::process::exit(1);
     });
     tokio::time::sleep(drain).await;

@@ -4,11 +4,16 @@ mod acquire;
 mod lines;
 #[cfg(feature = "otel")]
 mod otlp;
+mod writer;
 
+use std::{io::stderr, thread};
+
+use anyhow::Context;
 use persistence::Histogram;
 use tracing_subscriber::{EnvFilter, Layer, layer::SubscriberExt, util::SubscriberInitExt};
 
 use crate::config::Config;
+use writer::LineWriter;
 
 /// Libraries whose everyday messages say nothing to an operator. A filter that names them is stronger.
 ///
@@ -18,8 +23,20 @@ const QUIET: &str = "actix_server=warn,actix_http=off,sea_orm_migration=warn,sql
 /// What was started, until the program ends.
 pub(crate) struct Telemetry {
     acquire_times: Histogram,
+    log: Log,
     #[cfg(feature = "otel")]
     export: Option<otlp::Export>,
+}
+
+/// The log, whose last lines are written before the program ends. Cloning shares it.
+#[derive(Clone)]
+pub(crate) struct Log(LineWriter);
+
+impl Log {
+    /// Waits until what was logged is written, two seconds at most.
+    pub(crate) fn flush(&self) {
+        self.0.flush();
+    }
 }
 
 impl Telemetry {
@@ -27,20 +44,21 @@ impl Telemetry {
     /// that is configured.
     ///
     /// # Errors
-    /// When traces cannot be exported to the configured address.
-    #[cfg_attr(
-        not(feature = "otel"),
-        expect(clippy::unnecessary_wraps, reason = "only an export can fail to start")
-    )]
+    /// When the system gives no thread to write the log, or traces cannot be exported to the configured address.
     pub(crate) fn start(config: &Config) -> anyhow::Result<Self> {
+        let writer = LineWriter::start(stderr(), |lines| {
+            tracing::error!(lines, "log lines were left out, because nobody took those before them");
+        });
+        let writer = writer.context("the system gives no thread to write the log")?;
         let telemetry = Self {
             acquire_times: acquire::acquire_times(),
+            log: Log(writer.clone()),
             #[cfg(feature = "otel")]
             export: start_export(config)?,
         };
         let filter = EnvFilter::new(format!("{QUIET},{}", config.log.filter));
         let registry = tracing_subscriber::registry()
-            .with(lines::Lines::new(config.log.format).with_filter(filter))
+            .with(lines::Lines::new(config.log.format, writer).with_filter(filter))
             .with(acquire::layer(telemetry.acquire_times.clone()));
         #[cfg(feature = "otel")]
         let registry = registry.with(telemetry.export.as_ref().map(otlp::Export::layer));
@@ -48,7 +66,7 @@ impl Telemetry {
             // A second call in one process would be a defect, and is harmless: the first goes on.
             eprintln!("logging was started already: {error}");
         }
-        log_panics();
+        log_panics(telemetry.log.clone());
         #[cfg(not(feature = "otel"))]
         if config.observability.otlp_endpoint.is_some() {
             tracing::warn!(
@@ -63,16 +81,18 @@ impl Telemetry {
         &self.acquire_times
     }
 
-    /// Sends the last traces, which takes some seconds at most. Outside of the runtime, for it blocks.
-    #[cfg_attr(
-        not(feature = "otel"),
-        expect(clippy::unused_self, reason = "there is no export to end")
-    )]
+    /// The log.
+    pub(crate) fn log(&self) -> &Log {
+        &self.log
+    }
+
+    /// Sends the last traces and writes the last lines, which takes some seconds at most. Outside of the runtime, for it blocks.
     pub(crate) fn shut_down(self) {
         #[cfg(feature = "otel")]
         if let Some(export) = self.export {
             export.shut_down();
         }
+        self.log.flush();
     }
 }
 
@@ -86,13 +106,17 @@ fn start_export(config: &Config) -> anyhow::Result<Option<otlp::Export>> {
         .transpose()
 }
 
-fn log_panics() {
-    std::panic::set_hook(Box::new(|panic| {
+fn log_panics(log: Log) {
+    std::panic::set_hook(Box::new(move |panic| {
         let location = panic.location().map(ToString::to_string).unwrap_or_default();
         tracing::error!(
             location,
             panic = panic.payload_as_str().unwrap_or("no message"),
             "panicked"
         );
+        // With this thread the program ends.
+        if thread::current().name() == Some("main") {
+            log.flush();
+        }
     }));
 }

@@ -12,7 +12,7 @@ use api::{LineFault, RowReader, TransferFormat, UserWriter};
 use domain::{PageNumber, PageRequest, PageSize, UserFilter};
 use indicatif::{ProgressBar, ProgressStyle};
 use persistence::{Database, Durability};
-use service::{DatabaseRuntime, Import, ImportReport, UserService};
+use service::{DatabaseRuntime, Freshness, Import, ImportReport, UserService, UserServiceOptions};
 use tokio::runtime::Handle;
 
 use self::{input::Input, output::Output};
@@ -69,7 +69,11 @@ pub(crate) async fn export(config: &Config, arguments: &ExportArguments) -> anyh
 }
 
 fn users_of(database: &Database) -> UserService {
-    UserService::new(database.clone(), DatabaseRuntime::new(Handle::current()))
+    UserService::new(
+        database.clone(),
+        DatabaseRuntime::new(Handle::current()),
+        UserServiceOptions::default(),
+    )
 }
 
 /// The format that the name of a file tells.
@@ -173,7 +177,7 @@ fn report_rejected(report: &ImportReport<LineFault>) {
 
 async fn run_export(users: &UserService, mut output: Output, format: TransferFormat) -> anyhow::Result<ExitCode> {
     let bar = export_bar(users).await?;
-    let (mut export, writer) = (users.export(), UserWriter::new(format));
+    let (mut export, writer) = (users.export(Freshness::Current), UserWriter::new(format));
     let mut text = writer.header().to_vec();
     while let Some(page) = export.next_page().await? {
         bar.inc(page.len() as u64);
@@ -211,7 +215,8 @@ async fn export_bar(users: &UserService) -> anyhow::Result<ProgressBar> {
             number: PageNumber::FIRST,
             size: PageSize::DEFAULT,
         };
-        bar.set_length(users.page(UserFilter::default(), request).await?.total);
+        let page = users.page(UserFilter::default(), request, Freshness::Current).await?;
+        bar.set_length(page.total);
     }
     Ok(bar)
 }

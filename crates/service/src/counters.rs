@@ -7,6 +7,8 @@ use std::sync::{
 
 use persistence::Histogram;
 
+use crate::RetryCounters;
+
 /// Something that is counted, from zero and only upwards. Cloning shares the count.
 #[derive(Clone, Debug, Default)]
 pub struct Counter(Arc<AtomicU64>);
@@ -35,8 +37,8 @@ const BATCH_SIZE_BOUNDS: [f64; 8] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0
 /// Everything that the use cases count. Cloning shares the counts.
 #[derive(Clone, Debug)]
 pub struct Counters {
-    /// Transactions that were run again because they were in conflict with another.
-    pub transaction_retries: Counter,
+    /// Transactions that were run again.
+    pub retries: RetryCounters,
     /// Requests with an idempotency key that were given the answer of an earlier one.
     pub idempotent_replays: Counter,
     /// How many requests each statement was for that reads a user.
@@ -54,7 +56,7 @@ pub struct Counters {
 impl Default for Counters {
     fn default() -> Self {
         Self {
-            transaction_retries: Counter::default(),
+            retries: RetryCounters::default(),
             idempotent_replays: Counter::default(),
             read_batch_sizes: Histogram::new(&BATCH_SIZE_BOUNDS),
             count_batch_sizes: Histogram::new(&BATCH_SIZE_BOUNDS),

@@ -42,6 +42,9 @@ impl From<PersistenceError> for UserError {
         match error {
             PersistenceError::EmailTaken => Self::EmailTaken,
             PersistenceError::TransactionConflict(_)
+            | PersistenceError::LockTimeout(_)
+            | PersistenceError::ConnectionLost(_)
+            | PersistenceError::OutcomeUnknown(_)
             | PersistenceError::SqliteFile { .. }
             | PersistenceError::Unavailable(_)
             | PersistenceError::NoAnswer(_)

@@ -10,10 +10,10 @@ use futures_util::{
     FutureExt,
     future::{BoxFuture, Shared},
 };
-use persistence::{Database, Histogram, Migrations, PersistenceError, PoolStatus};
+use persistence::{Database, Histogram, Migrations, PersistenceError, PoolStatus, ReplicaStatus};
 use tokio::time::timeout;
 
-use crate::{DatabaseRuntime, RuntimeStopped};
+use crate::{DatabaseRuntime, RuntimeLoad, RuntimeStopped};
 
 /// How long the database may take to show a sign of life.
 const PATIENCE: Duration = Duration::from_millis(1800);
@@ -90,10 +90,22 @@ impl HealthService {
         self.database.pool_status()
     }
 
+    /// What is known of each read replica.
+    #[must_use]
+    pub fn replicas(&self) -> Vec<ReplicaStatus> {
+        self.database.replica_status()
+    }
+
     /// How long it took to get a connection, in seconds, where that is noted. A wait in vain is not: it ends in an error.
     #[must_use]
     pub fn acquire_times(&self) -> Option<&Histogram> {
         self.database.options().acquire_times.as_ref()
+    }
+
+    /// How busy the runtime is that database work runs on.
+    #[must_use]
+    pub fn runtime_load(&self) -> RuntimeLoad {
+        self.runtime.load()
     }
 
     /// Logs a change of health, once. What it was at first is not a change unless it is bad.

@@ -19,7 +19,7 @@ use persistence::{Database, HexHash, IdempotencyRepository, PersistenceError, Tr
 use tokio::{sync::watch, time::timeout};
 
 use self::key_queue::KeyQueue;
-use crate::{Caller, Counters, DatabaseRuntime, MAX_RETRIES, UserError, retry};
+use crate::{Caller, Counters, DatabaseRuntime, MAX_RETRIES, Retries, UserError};
 
 /// How long a request waits for the first one with its key.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -58,6 +58,7 @@ pub(crate) struct Idempotency {
     database: Database,
     runtime: DatabaseRuntime,
     counters: Counters,
+    retries: Retries,
     time_to_live: Duration,
     queue: KeyQueue,
 }
@@ -66,6 +67,7 @@ pub(crate) struct Idempotency {
 pub(crate) struct Turn {
     database: Database,
     counters: Counters,
+    retries: Retries,
     time_to_live: Duration,
     key: HexHash,
     fingerprint: HexHash,
@@ -80,12 +82,14 @@ impl Idempotency {
         database: Database,
         runtime: DatabaseRuntime,
         counters: Counters,
+        retries: Retries,
         time_to_live: Duration,
     ) -> Self {
         Self {
             database,
             runtime,
             counters,
+            retries,
             time_to_live,
             queue: KeyQueue::default(),
         }
@@ -116,6 +120,7 @@ impl Idempotency {
             work(Turn {
                 database: self.database.clone(),
                 counters: self.counters.clone(),
+                retries: self.retries.clone(),
                 time_to_live: self.time_to_live,
                 key: HexHash::new(request.key),
                 fingerprint: HexHash::new(request.fingerprint),
@@ -138,10 +143,10 @@ impl Idempotency {
     pub(crate) async fn sweep(&self) -> Result<u64, UserError> {
         let mut swept = 0;
         loop {
-            let (database, retries) = (self.database.clone(), self.counters.transaction_retries.clone());
+            let (database, retries) = (self.database.clone(), self.retries.clone());
             let chunk = async move {
                 let keys = IdempotencyRepository::new(database.writer());
-                Ok::<_, UserError>(retry(&retries, || keys.sweep(Timestamp::now(), SWEEP_CHUNK)).await?)
+                Ok::<_, UserError>(retries.run(|| keys.sweep(Timestamp::now(), SWEEP_CHUNK)).await?)
             };
             let deleted = self.runtime.run(chunk).await?;
             swept += deleted;
@@ -161,18 +166,17 @@ impl Turn {
     /// What `work` ends with, and nothing is kept then; [`UserError::IdempotencyKeyReused`].
     pub(crate) async fn once(&self, work: &impl OnceWork) -> Result<KeptOnce, UserError> {
         let keys = IdempotencyRepository::new(self.database.writer());
-        let retries = &self.counters.transaction_retries;
         for _ in 0..=MAX_RETRIES {
-            if let Some(answer) = retry(retries, || self.claim_and_do(work)).await? {
+            if let Some(answer) = self.retries.run(|| self.claim_and_do(work)).await? {
                 return Ok(KeptOnce {
                     answer,
                     is_replay: false,
                 });
             }
             let now = Timestamp::now();
-            match retry(retries, || keys.find(&self.key)).await? {
+            match self.retries.run(|| keys.find(&self.key)).await? {
                 Some(kept) if kept.expires_at <= now => {
-                    retry(retries, || keys.forget_expired(&self.key, now)).await?;
+                    self.retries.run(|| keys.forget_expired(&self.key, now)).await?;
                 }
                 Some(kept) if kept.request == self.fingerprint => {
                     self.counters.idempotent_replays.increment();
@@ -192,6 +196,7 @@ impl Turn {
 
     /// Nothing when the key is claimed already.
     async fn claim_and_do(&self, work: &impl OnceWork) -> Result<Option<Vec<u8>>, PersistenceError> {
+        self.caller.check_presence()?;
         let transaction = self.database.begin().await?;
         let keys = IdempotencyRepository::new(&transaction);
         let expires_at = Timestamp::now().saturating_add(self.time_to_live);

@@ -7,8 +7,7 @@
 //! Work is never cut off in the middle of a statement. The MySQL driver (sqlx 0.9) does not take note that it has sent a
 //! statement to be prepared, so a connection that is cut off there goes back to the pool with an answer underway that
 //! the next borrower would take for its own. Work that nobody waits for runs to its end, which the time-outs of the
-//! database session bound while the server can be heard, and does not commit. (A network that falls silent without closing
-//! its connections ends no statement: then the connection stays in use until the operating system gives it up.)
+//! database session bound while the server can be heard, and those of `persistence` where it cannot, and does not commit.
 
 use std::{
     panic::resume_unwind,
@@ -26,6 +25,15 @@ use tracing::Instrument;
 #[derive(Clone, Debug)]
 pub struct DatabaseRuntime(Handle);
 
+/// How busy the runtime is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RuntimeLoad {
+    /// Pieces of work that have begun to exist and have not ended, the service's own included.
+    pub alive_tasks: usize,
+    /// Those among them that could go on and wait for a thread which has not taken them yet.
+    pub queued_tasks: usize,
+}
+
 /// Whoever asked for a piece of work, as the work sees them: still there, or gone.
 #[derive(Clone, Debug, Default)]
 pub struct Caller(Arc<AtomicBool>);
@@ -40,6 +48,18 @@ impl Caller {
     #[must_use]
     pub fn is_gone(&self) -> bool {
         self.0.load(Ordering::Relaxed)
+    }
+
+    /// Whether it is still worth beginning something.
+    ///
+    /// # Errors
+    /// [`PersistenceError::Abandoned`] when the caller is gone.
+    pub fn check_presence(&self) -> Result<(), PersistenceError> {
+        if self.is_gone() {
+            Err(PersistenceError::Abandoned)
+        } else {
+            Ok(())
+        }
     }
 
     /// Commits, unless the caller is gone: what somebody gave up on must not happen afterwards.
@@ -71,6 +91,16 @@ impl DatabaseRuntime {
     #[must_use]
     pub fn new(handle: Handle) -> Self {
         Self(handle)
+    }
+
+    /// How busy the runtime is now.
+    #[must_use]
+    pub fn load(&self) -> RuntimeLoad {
+        let metrics = self.0.metrics();
+        RuntimeLoad {
+            alive_tasks: metrics.num_alive_tasks(),
+            queued_tasks: metrics.global_queue_depth(),
+        }
     }
 
     /// Runs `work` to its end and returns what it returns. For work that may have its effect whether or not anybody waits:

@@ -11,13 +11,15 @@ pub use import::{Import, ImportProgress, ImportReport, ImportStopped, Rejected, 
 
 use persistence::Database;
 
-use crate::{Counters, DatabaseRuntime, UserService, user_count::UserCount};
+use crate::{Counters, DatabaseRuntime, Freshness, Retries, UserService, user_count::UserCount, users::Reading};
 
 /// What an import or an export works with.
 pub(crate) struct Resources {
     pub(crate) database: Database,
     pub(crate) runtime: DatabaseRuntime,
     pub(crate) counters: Counters,
+    pub(crate) retries: Retries,
+    pub(crate) reading: Reading,
     pub(crate) count: UserCount,
 }
 
@@ -28,9 +30,9 @@ impl UserService {
         Import::new(self.resources())
     }
 
-    /// Starts an export of all users. Nothing is read before it is asked for.
+    /// Starts an export of all users. Nothing is read before it is asked for. Each page is as fresh as `freshness` says.
     #[must_use]
-    pub fn export(&self) -> Export {
-        Export::new(self.resources())
+    pub fn export(&self, freshness: Freshness) -> Export {
+        Export::new(self.resources(), freshness)
     }
 }

@@ -11,43 +11,24 @@ use std::time::Duration;
 
 use persistence::Database;
 
-use self::{
-    create::Creation,
-    read::{AllUsers, UsersById},
-};
+pub(crate) use self::read::Reading;
+use self::{create::Creation, read::SharedReads};
 use crate::{
-    Counters, DatabaseRuntime, UserError,
-    coalesce::{CoalescingOptions, ReadCoalescer, WriteCoalescer},
+    Counters, DatabaseRuntime, Retries, UserError,
+    coalesce::{CoalescingOptions, WriteCoalescer},
     idempotency::Idempotency,
     transfer::Resources,
     user_count::UserCount,
 };
 
-/// How long an idempotency key is remembered unless told otherwise.
-const IDEMPOTENCY_TIME_TO_LIVE: Duration = Duration::from_hours(24);
-
 /// How long requests wait for a statement that others are on. Far longer than a statement of this kind takes, and far shorter
 /// than anybody waits for an answer.
 const PATIENCE: Duration = Duration::from_millis(500);
-
-/// How reads of single users are merged. More than one batch at once, so that a slow one does not hold up everybody.
-const READS: CoalescingOptions = CoalescingOptions {
-    max_batches: 2,
-    max_members: 128,
-    patience: PATIENCE,
-};
 
 /// How creates of single users are merged.
 const WRITES: CoalescingOptions = CoalescingOptions {
     max_batches: 2,
     max_members: 96,
-    patience: PATIENCE,
-};
-
-/// How counts are merged, each of which is the same.
-const COUNTS: CoalescingOptions = CoalescingOptions {
-    max_batches: 1,
-    max_members: usize::MAX,
     patience: PATIENCE,
 };
 
@@ -70,6 +51,28 @@ impl Default for Coalescing {
     }
 }
 
+/// How the use cases work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UserServiceOptions {
+    /// Which statements are shared.
+    pub coalescing: Coalescing,
+    /// How long an idempotency key is remembered.
+    pub idempotency_time_to_live: Duration,
+    /// How long somebody waits for an answer: nothing is begun again after that.
+    pub request_timeout: Duration,
+}
+
+impl Default for UserServiceOptions {
+    /// All statements are shared that can be; keys are remembered for 24 hours, and answers waited for 10 seconds.
+    fn default() -> Self {
+        Self {
+            coalescing: Coalescing::default(),
+            idempotency_time_to_live: Duration::from_hours(24),
+            request_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
 /// The use cases around users. Cloning shares the database.
 ///
 /// Every method that ends with an error has left nothing behind. A future of theirs that is dropped has no effect either,
@@ -82,75 +85,48 @@ pub struct UserService {
     runtime: DatabaseRuntime,
     idempotency: Idempotency,
     counters: Counters,
+    retries: Retries,
+    reading: Reading,
+    creation: Creation,
     count: UserCount,
     /// Absent where reads are not coalesced.
-    by_id: Option<ReadCoalescer<UsersById>>,
-    /// Absent where reads are not coalesced.
-    counts: Option<ReadCoalescer<AllUsers>>,
+    shared_reads: Option<SharedReads>,
     /// Absent where writes are not coalesced.
-    creations: Option<WriteCoalescer<Creation>>,
+    shared_creations: Option<WriteCoalescer<Creation>>,
 }
 
 impl UserService {
-    /// Use cases over `database`, which run on `runtime` and share statements where they can.
+    /// Use cases over `database`, which run on `runtime`.
     #[must_use]
-    pub fn new(database: Database, runtime: DatabaseRuntime) -> Self {
+    pub fn new(database: Database, runtime: DatabaseRuntime, options: UserServiceOptions) -> Self {
         let counters = Counters::default();
+        let retries = Retries::new(counters.retries.clone(), options.request_timeout);
+        let reading = Reading::new(database.clone(), retries.clone());
+        let count = UserCount::default();
+        let creation = Creation::new(database.clone(), retries.clone(), count.clone());
         let idempotency = Idempotency::new(
             database.clone(),
             runtime.clone(),
             counters.clone(),
-            IDEMPOTENCY_TIME_TO_LIVE,
+            retries.clone(),
+            options.idempotency_time_to_live,
         );
-        let service = Self {
+        let shared_reads = || SharedReads::new(&reading, &runtime, &count, &counters);
+        let shared_creations = || {
+            let sizes = counters.write_batch_sizes.clone();
+            WriteCoalescer::new(creation.clone(), runtime.clone(), WRITES, sizes)
+        };
+        Self {
+            shared_reads: options.coalescing.reads.then(shared_reads),
+            shared_creations: options.coalescing.writes.then(shared_creations),
             database,
             runtime,
             idempotency,
             counters,
-            count: UserCount::default(),
-            by_id: None,
-            counts: None,
-            creations: None,
-        };
-        service.with_coalescing(Coalescing::default())
-    }
-
-    /// The same use cases, which share the statements that `coalescing` says; all that can be shared without it.
-    #[must_use]
-    pub fn with_coalescing(self, coalescing: Coalescing) -> Self {
-        let sizes_of_reads = &self.counters.read_batch_sizes;
-        let by_id = || {
-            let source = UsersById::new(self.database.clone());
-            ReadCoalescer::new(source, self.runtime.clone(), READS, sizes_of_reads.clone())
-        };
-        let counts = || {
-            let source = AllUsers::new(self.database.clone(), self.count.clone());
-            ReadCoalescer::new(
-                source,
-                self.runtime.clone(),
-                COUNTS,
-                self.counters.count_batch_sizes.clone(),
-            )
-        };
-        let creations = || {
-            let sizes = self.counters.write_batch_sizes.clone();
-            WriteCoalescer::new(self.creation(), self.runtime.clone(), WRITES, sizes)
-        };
-        Self {
-            by_id: coalescing.reads.then(by_id),
-            counts: coalescing.reads.then(counts),
-            creations: coalescing.writes.then(creations),
-            ..self.clone()
-        }
-    }
-
-    /// The same use cases, which remember an idempotency key for this long; 24 hours without it.
-    #[must_use]
-    pub fn with_idempotency_time_to_live(self, time_to_live: Duration) -> Self {
-        let (database, runtime) = (self.database.clone(), self.runtime.clone());
-        Self {
-            idempotency: Idempotency::new(database, runtime, self.counters.clone(), time_to_live),
-            ..self
+            retries,
+            reading,
+            creation,
+            count,
         }
     }
 
@@ -166,6 +142,8 @@ impl UserService {
             database: self.database.clone(),
             runtime: self.runtime.clone(),
             counters: self.counters.clone(),
+            retries: self.retries.clone(),
+            reading: self.reading.clone(),
             count: self.count.clone(),
         }
     }

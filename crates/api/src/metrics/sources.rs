@@ -24,13 +24,8 @@ pub(crate) struct Sources {
 
 impl Sources {
     /// What is only ever counted: name without `_total`, meaning, count.
-    fn counters(&self) -> [(&'static str, &'static str, u64); 6] {
+    fn counters(&self) -> [(&'static str, &'static str, u64); 5] {
         [
-            (
-                "transaction_retries",
-                "Transactions that were run again because they were in conflict with another",
-                self.counters.transaction_retries.get(),
-            ),
             (
                 "idempotent_replays",
                 "Requests with an idempotency key that were given the answer of an earlier one",
@@ -57,6 +52,46 @@ impl Sources {
                 self.rate_limit.store_failures(),
             ),
         ]
+    }
+
+    /// How often what was run again, by reason.
+    fn encode_retries(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let help = "Transactions and reads that were run again, because nothing of them had happened";
+        let mut retries = encoder.encode_descriptor("transaction_retries", help, None, MetricType::Counter)?;
+        let counters = &self.counters.retries;
+        let by_reason = [
+            ("conflict", &counters.conflicts),
+            ("lock_timeout", &counters.lock_timeouts),
+            ("connection", &counters.lost_connections),
+        ];
+        for (reason, counter) in by_reason {
+            retries
+                .encode_family(&[("reason", reason)])?
+                .encode_counter::<NoLabelSet, u64, f64>(&counter.get(), None)?;
+        }
+        Ok(())
+    }
+
+    /// What is known of read replicas; nothing where there are none.
+    fn encode_replicas(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let replicas = self.health.replicas();
+        if replicas.is_empty() {
+            return Ok(());
+        }
+        let help = "Whether reads go to the replica; it is left out while it is down or lags";
+        let mut used = encoder.encode_descriptor("db_replica_used", help, None, MetricType::Gauge)?;
+        for replica in &replicas {
+            used.encode_family(&[("replica", replica.name.as_str())])?
+                .encode_gauge(&i64::from(replica.is_used))?;
+        }
+        let help = "How old the data of the replica is at most; missing where that is not known";
+        let mut ages = encoder.encode_descriptor("db_replica_age_seconds", help, None, MetricType::Gauge)?;
+        for replica in &replicas {
+            let Some(age) = replica.age else { continue };
+            ages.encode_family(&[("replica", replica.name.as_str())])?
+                .encode_gauge(&age.as_secs_f64())?;
+        }
+        Ok(())
     }
 
     /// How many requests shared a statement, by what it did.
@@ -87,14 +122,14 @@ impl Sources {
         let mut connections = encoder.encode_descriptor("db_pool_connections", help, None, MetricType::Gauge)?;
         for pool in &pools {
             for (state, count) in [("idle", pool.idle), ("in_use", pool.in_use)] {
-                let labels = [("pool", pool.name), ("state", state)];
+                let labels = [("pool", &*pool.name), ("state", state)];
                 connections.encode_family(&labels)?.encode_gauge(&i64::from(count))?;
             }
         }
         let help = "The most connections that the pool opens";
         let mut most = encoder.encode_descriptor("db_pool_max_connections", help, None, MetricType::Gauge)?;
         for pool in &pools {
-            most.encode_family(&[("pool", pool.name)])?
+            most.encode_family(&[("pool", &*pool.name)])?
                 .encode_gauge(&i64::from(pool.max))?;
         }
         let Some(times) = self.health.acquire_times() else {
@@ -106,6 +141,30 @@ impl Sources {
         encoder
             .encode_descriptor("db_pool_acquire_seconds", help, None, MetricType::Histogram)?
             .encode_histogram::<NoLabelSet>(times.sum(), count, &buckets, None)
+    }
+
+    /// What the runtime has to do that database work runs on.
+    fn encode_runtime(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let load = self.health.runtime_load();
+        let gauges = [
+            (
+                "db_runtime_alive_tasks",
+                "Pieces of database work that have not ended, and the tasks of the service itself",
+                load.alive_tasks,
+            ),
+            (
+                "db_runtime_queued_tasks",
+                "Those among them that wait for a thread",
+                load.queued_tasks,
+            ),
+        ];
+        for (name, help, count) in gauges {
+            let count = i64::try_from(count).unwrap_or(i64::MAX);
+            encoder
+                .encode_descriptor(name, help, None, MetricType::Gauge)?
+                .encode_gauge(&count)?;
+        }
+        Ok(())
     }
 }
 
@@ -134,7 +193,10 @@ impl Collector for Sources {
                 .encode_descriptor(name, help, None, MetricType::Counter)?
                 .encode_counter::<NoLabelSet, u64, f64>(&count, None)?;
         }
+        self.encode_retries(&mut encoder)?;
         self.encode_batch_sizes(&mut encoder)?;
+        self.encode_replicas(&mut encoder)?;
+        self.encode_runtime(&mut encoder)?;
         self.encode_pools(&mut encoder)
     }
 }

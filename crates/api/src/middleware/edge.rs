@@ -28,10 +28,11 @@ use futures_util::FutureExt;
 use tokio::time::timeout;
 use tracing::{Instrument, Span};
 
-use self::headers::{X_PROCESS_TIME, X_REQUEST_ID, add_security_headers, request_id};
-use super::RequestNotes;
+pub(crate) use self::headers::request_id;
+use self::headers::{X_PROCESS_TIME, X_REQUEST_ID, add_security_headers};
+use super::{RequestNotes, framing};
 use crate::{
-    AppState,
+    AppState, Connection,
     problem::{Code, Problem},
     route_table::Route,
     trace_context::TraceParent,
@@ -59,13 +60,23 @@ pub(crate) async fn edge(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let started = Instant::now();
+    let connection = request.request().conn_data::<Connection>();
+    let on_connection = connection.map(Connection::begin_request);
+    if let Some(None) = on_connection {
+        // The connection has ended, and the listener is about to drop us.
+        return std::future::pending().await;
+    }
     let decoded_path = request.match_info().as_str();
     let is_api = decoded_path.starts_with("/api/v1");
     let notes = RequestNotes::new(
         state.routes().find(decoded_path).cloned(),
         request.method(),
         state.lifecycle().begin_request(),
+        on_connection.flatten(),
     );
+    if request.head().connection_type() == ConnectionType::Close {
+        notes.end_connection();
+    }
     request.extensions_mut().insert(notes.clone());
     let request_id = request_id(request.headers());
     let parent = TraceParent::of(request.headers());
@@ -80,6 +91,12 @@ pub(crate) async fn edge(
         problem: Cell::default(),
         state,
     };
+    if let Some(problem) = framing::refusal(request.head()) {
+        let mut answer = exchange.render_problem(&problem);
+        exchange.end_connection(&mut answer);
+        exchange.finish(&mut answer);
+        return Ok(request.into_response(answer));
+    }
     let cross_origin = &exchange.state.options().cross_origin;
     if let Some(mut answer) = cross_origin.answer_preflight(request.head(), exchange.notes.route()) {
         exchange.finish(&mut answer);
@@ -150,13 +167,20 @@ impl Exchange {
         problem.to_response(&self.path, &self.request_id)
     }
 
+    /// Has the connection end with this answer.
+    fn end_connection(&self, response: &mut HttpResponse) {
+        // A header would not do: the HTTP layer decides by this alone what becomes of the connection, and says so.
+        response.head_mut().set_connection_type(ConnectionType::Close);
+        self.notes.end_connection();
+    }
+
     /// Adds the headers that every answer carries, writes the log line and takes note of the request.
     fn finish(&self, response: &mut HttpResponse) {
         let elapsed = self.started.elapsed();
         let status = response.status();
-        if self.state.lifecycle().is_draining() {
-            // A header would not do: the HTTP layer decides by this alone what becomes of the connection, and says so.
-            response.head_mut().set_connection_type(ConnectionType::Close);
+        // Of a request that did not come to its end nobody knows where the next one begins (RFC 9110 section 15.5.9).
+        if self.state.lifecycle().is_draining() || self.problem.get() == Some(Code::RequestTimeout) {
+            self.end_connection(response);
         }
         let headers = response.headers_mut();
         add_security_headers(headers, self.is_api);
@@ -199,7 +223,7 @@ mod tests {
     };
     use persistence::test_db::{TestDatabase, TestEngine};
     use serde_json::Value;
-    use service::{DatabaseRuntime, HealthService, UserService};
+    use service::{DatabaseRuntime, HealthService, UserService, UserServiceOptions};
     use tokio::runtime::Handle;
 
     use super::*;
@@ -209,7 +233,7 @@ mod tests {
     async fn answer_of(path: &str) -> (StatusCode, Value) {
         let db = TestDatabase::create_unmigrated(TestEngine::Sqlite).await;
         let runtime = DatabaseRuntime::new(Handle::current());
-        let users = UserService::new(db.database().clone(), runtime.clone());
+        let users = UserService::new(db.database().clone(), runtime.clone(), UserServiceOptions::default());
         let health = HealthService::new(db.database().clone(), runtime);
         let options = ApiOptions {
             request_timeout: Duration::from_millis(50),

@@ -11,7 +11,7 @@ use actix_web::{
 };
 use tokio::sync::OwnedSemaphorePermit;
 
-use crate::{auth::Principal, lifecycle::RequestInProgress, route_table::Route};
+use crate::{auth::Principal, connection::RequestOnConnection, lifecycle::RequestInProgress, route_table::Route};
 
 /// Notes on one request. While there is a copy of them, the request counts as in progress and keeps its place. The edge makes them, keeps a copy, and puts another among the extensions of the request; so they
 /// outlive a request that is given up or whose handler panics.
@@ -26,16 +26,24 @@ struct Notes {
     is_head: bool,
     place: RefCell<Option<OwnedSemaphorePermit>>,
     _in_progress: RequestInProgress,
+    /// Nothing where the request came over no connection, as in tests.
+    on_connection: Option<RequestOnConnection>,
 }
 
 impl RequestNotes {
     /// Notes on a request for `route`; none where the path is unknown.
-    pub(crate) fn new(route: Option<Arc<Route>>, method: &Method, in_progress: RequestInProgress) -> Self {
+    pub(crate) fn new(
+        route: Option<Arc<Route>>,
+        method: &Method,
+        in_progress: RequestInProgress,
+        on_connection: Option<RequestOnConnection>,
+    ) -> Self {
         Self(Rc::new(Notes {
             route,
             is_head: method == Method::HEAD,
             place: RefCell::default(),
             _in_progress: in_progress,
+            on_connection,
             principal: RefCell::default(),
             headers: RefCell::default(),
         }))
@@ -75,6 +83,13 @@ impl RequestNotes {
     /// Keeps the place of the request among those that are worked on.
     pub(crate) fn set_place(&self, place: OwnedSemaphorePermit) {
         self.0.place.replace(Some(place));
+    }
+
+    /// Has the connection end with the answer.
+    pub(crate) fn end_connection(&self) {
+        if let Some(on_connection) = &self.0.on_connection {
+            on_connection.connection().end();
+        }
     }
 
     /// Who the caller has proved to be.

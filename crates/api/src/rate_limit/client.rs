@@ -89,7 +89,7 @@ impl fmt::Debug for ClientKey {
 /// the list is true from the right for as long as proxies that we trust wrote it: the first address there that is none of
 /// them is the client, and all that is left of it is hearsay. An entry that is no address ends the walk at the proxy that
 /// wrote it.
-pub(super) fn client_address(peer: IpAddr, headers: &HeaderMap, trusted_proxies: &[IpNet]) -> IpAddr {
+pub(crate) fn client_address(peer: IpAddr, headers: &HeaderMap, trusted_proxies: &[IpNet]) -> IpAddr {
     let is_trusted = |address: &IpAddr| trusted_proxies.iter().any(|network| network.contains(address));
     let mut client = peer.to_canonical();
     let lines: Vec<_> = headers.get_all(X_FORWARDED_FOR).collect();

@@ -10,6 +10,7 @@ use crate::{
     created::Created,
     etag::{ETag, TagList},
     extract::Input,
+    freshness::CacheControlHeader,
     idempotency::IdempotencyKeyHeader,
     openapi::problems,
     problem::Problem,
@@ -17,7 +18,7 @@ use crate::{
 };
 use actix_web::{delete, get, patch, post, web::Data};
 use domain::{NewUser, User, UserBatch, UserChanges, UserId};
-use service::IdempotentRequest;
+use service::{Freshness, IdempotentRequest};
 
 problems!(CreateProblems: MalformedRequest, RequestTimeout, EmailTaken, IdempotencyInProgress, PayloadTooLarge, UnsupportedMediaType, IdempotencyKeyReused);
 problems!(ListProblems: InvalidCursor);
@@ -99,7 +100,7 @@ pub(super) async fn create_users(
 #[utoipa::path(
     tag = "users",
     operation_id = "users_list",
-    params(ListParameters),
+    params(ListParameters, CacheControlHeader),
     responses(
         (
             status = 200,
@@ -113,16 +114,19 @@ pub(super) async fn create_users(
 #[get("/users")]
 pub(super) async fn list_users(
     state: Data<AppState>,
-    input: Input<(), ListRequest, ()>,
+    input: Input<(), ListRequest, (), Freshness>,
 ) -> Result<Linked<dto::UserList>, Problem> {
     let ListRequest { filter, part } = input.query;
     Ok(match part {
         Part::Page(request) => {
-            let page = state.users().page(filter.clone(), request).await?;
+            let page = state.users().page(filter.clone(), request, input.headers).await?;
             page_answer(&state, &filter, request, page)
         }
         Part::After(position, size) => {
-            let slice = state.users().after(filter.clone(), position, size).await?;
+            let slice = state
+                .users()
+                .after(filter.clone(), position, size, input.headers)
+                .await?;
             slice_answer(&state, &filter, size, slice)
         }
     })
@@ -132,7 +136,7 @@ pub(super) async fn list_users(
 #[utoipa::path(
     tag = "users",
     operation_id = "users_get",
-    params(("id" = i64, Path, description = "The id of the user", minimum = 1, example = 1), IfNoneMatchHeader),
+    params(("id" = i64, Path, description = "The id of the user", minimum = 1, example = 1), IfNoneMatchHeader, CacheControlHeader),
     responses(
         (
             status = 200,
@@ -151,10 +155,11 @@ pub(super) async fn list_users(
 #[get("/users/{id}")]
 pub(super) async fn get_user(
     state: Data<AppState>,
-    input: Input<UserId, (), (), IfNoneMatch>,
+    input: Input<UserId, (), (), (IfNoneMatch, Freshness)>,
 ) -> Result<Tagged<dto::User>, Problem> {
-    let user = state.users().get(input.path).await?;
-    Ok(tagged(user, input.headers.0))
+    let (IfNoneMatch(known), freshness) = input.headers;
+    let user = state.users().get(input.path, freshness).await?;
+    Ok(tagged(user, known))
 }
 
 /// Change a user

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     AppState,
-    cursor_seal::InvalidCursor,
+    cursor_seal::{CursorSeal, InvalidCursor},
     extract::FromQuery,
     problem::{Code, FaultCode, Problem},
     query::QueryReader,
@@ -28,8 +28,8 @@ const QUERY_VALUE: &AsciiSet = &NON_ALPHANUMERIC
 /// Which users to list, and which part of the list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ListRequest {
-    pub(super) filter: UserFilter,
-    pub(super) part: Part,
+    pub(crate) filter: UserFilter,
+    pub(crate) part: Part,
 }
 
 /// A part of the list.
@@ -62,6 +62,13 @@ pub(crate) struct ListParameters {
 
 impl FromQuery for ListRequest {
     fn read(query: &mut QueryReader<'_>, state: &AppState) -> Result<Option<Self>, Problem> {
+        Self::read_with(query, state.cursor_seal())
+    }
+}
+
+impl ListRequest {
+    /// Reads the parameters of the list, whose cursors `seal` has sealed.
+    pub(crate) fn read_with(query: &mut QueryReader<'_>, seal: &CursorSeal) -> Result<Option<Self>, Problem> {
         let invalid_cursor = |InvalidCursor| {
             Problem::new(
                 Code::InvalidCursor,
@@ -85,7 +92,7 @@ impl FromQuery for ListRequest {
         };
         let opened = match text.as_str() {
             "" => None,
-            text => Some(state.cursor_seal().open(text).map_err(invalid_cursor)?),
+            text => Some(seal.open(text).map_err(invalid_cursor)?),
         };
         if number.is_some() {
             query.fault("cursor", FaultCode::Range, "must not be given together with page");

@@ -151,6 +151,7 @@ fn main() -> ExitCode {
         failure::a_batch_that_outruns_its_deadline_creates_nobody,
         metrics::requests_are_counted_by_method_template_and_status,
         metrics::the_pools_are_shown_as_they_are,
+        metrics::database_work_that_has_not_ended_is_counted,
         metrics::a_client_cannot_make_up_labels,
         metrics::both_forms_are_told_with_their_content_types,
         metrics::metrics_that_have_a_listener_of_their_own_are_not_here,

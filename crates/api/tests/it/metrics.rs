@@ -51,7 +51,9 @@ pub(crate) async fn requests_are_counted_by_method_template_and_status(db: TestD
         ("problems_total{code=\"email_taken\"}".to_owned(), "1"),
         ("problems_total{code=\"not_found\"}".to_owned(), "3"),
         ("problems_total{code=\"deadline_exceeded\"}".to_owned(), "0"),
-        ("transaction_retries_total".to_owned(), "0"),
+        (r#"transaction_retries_total{reason="conflict"}"#.to_owned(), "0"),
+        (r#"transaction_retries_total{reason="lock_timeout"}"#.to_owned(), "0"),
+        (r#"transaction_retries_total{reason="connection"}"#.to_owned(), "0"),
         ("http_requests_in_progress".to_owned(), "1"),
         (
             format!("async_starter_build_info{{version=\"{}\"}}", env!("CARGO_PKG_VERSION")),
@@ -85,6 +87,26 @@ pub(crate) async fn the_pools_are_shown_as_they_are(db: TestDatabase) {
     );
     holder.rollback().await.unwrap();
     assert!(during.contains_key(&series("idle")));
+}
+
+pub(crate) async fn database_work_that_has_not_ended_is_counted(db: TestDatabase) {
+    let app = TestApp::start(&db);
+    let alive = async || {
+        let samples = samples(&app.get(METRICS).await);
+        assert!(samples.contains_key("db_runtime_queued_tasks"), "{samples:?}");
+        samples["db_runtime_alive_tasks"].parse::<u64>().unwrap()
+    };
+    // Far more than the connections of this test, which run here as well.
+    let before = alive().await;
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..1000 {
+        tasks.spawn(std::future::pending::<()>());
+    }
+    let during = alive().await;
+    assert!(during >= before + 900, "{before} and then {during}");
+    tasks.shutdown().await;
+    let after = alive().await;
+    assert!(after < before + 100, "{before} and then {after}");
 }
 
 pub(crate) async fn a_client_cannot_make_up_labels(db: TestDatabase) {

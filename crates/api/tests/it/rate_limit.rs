@@ -6,7 +6,7 @@ use api::{ApiOptions, AppState, Lifecycle, Quota, RateLimitOptions, RateLimitSto
 use persistence::test_db::{TestDatabase, variable};
 use redis::{AsyncCommands, aio::MultiplexedConnection};
 use serde_json::json;
-use service::{DatabaseRuntime, HealthService, UserService};
+use service::{DatabaseRuntime, HealthService, UserService, UserServiceOptions};
 use tokio::{net::TcpListener, runtime::Handle};
 
 use crate::{
@@ -203,7 +203,7 @@ pub(crate) async fn a_shared_store_that_is_down_lets_requests_through(db: TestDa
 
 pub(crate) async fn an_address_that_is_none_of_a_store_is_refused_at_once(db: TestDatabase) {
     let runtime = DatabaseRuntime::new(Handle::current());
-    let users = UserService::new(db.database().clone(), runtime.clone());
+    let users = UserService::new(db.database().clone(), runtime.clone(), UserServiceOptions::default());
     let health = HealthService::new(db.database().clone(), runtime);
     let options = ApiOptions {
         rate_limit: Some(limited(1, 1, redis_at("http://:hunter2@localhost"))),

@@ -13,7 +13,7 @@ use persistence::{
 };
 use reqwest::redirect::Policy;
 use serde_json::{Value, json};
-use service::{Coalescing, DatabaseRuntime, HealthService, UserService};
+use service::{Coalescing, DatabaseRuntime, HealthService, UserService, UserServiceOptions};
 use tokio::runtime::Handle;
 
 use crate::{answer::Answer, contract};
@@ -63,7 +63,12 @@ impl TestApp {
         let mut options = ApiOptions::default();
         change(&mut options);
         let runtime = DatabaseRuntime::new(Handle::current());
-        let users = UserService::new(database.clone(), runtime.clone()).with_coalescing(coalescing());
+        let of_users = UserServiceOptions {
+            coalescing: coalescing(),
+            request_timeout: options.request_timeout,
+            ..UserServiceOptions::default()
+        };
+        let users = UserService::new(database.clone(), runtime.clone(), of_users);
         let health = HealthService::new(database.clone(), runtime);
         let lifecycle = Lifecycle::default();
         let state = AppState::new(users, health, options, lifecycle.clone()).unwrap();

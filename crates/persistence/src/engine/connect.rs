@@ -20,16 +20,22 @@ use secrecy::ExposeSecret;
 use tokio::time::{sleep, timeout};
 use tracing::log::LevelFilter;
 
-use super::{Engine, InsertReturning};
-use crate::{DatabaseOptions, Durability, PersistenceError, config::InvalidDatabaseUrl};
+use super::{
+    Engine, InsertReturning,
+    server_pool::{pool_options, server_pool},
+};
+use crate::{
+    DatabaseOptions, Durability, PersistenceError,
+    config::InvalidDatabaseUrl,
+    watched::{Limits, Trust, Watched},
+};
 
-/// A connection that rested at most this long is used without asking it first: the question costs a round trip, and a
-/// connection breaks while idle, not while busy.
-const TRUSTED_IDLE: Duration = Duration::from_secs(1);
+/// How much longer than its limit a statement may take before it is given up on: the server speaks first, if it can be heard.
+const SILENCE_MARGIN: Duration = Duration::from_secs(1);
 
-/// How long a connection that rested may take to answer before it is taken for dead. A firewall that forgot it drops
-/// packets without a word.
-const PING_TIMEOUT: Duration = Duration::from_secs(1);
+/// A wait for a row lasts this part of what a statement may take. A transaction runs four times at most, and whoever waits for
+/// it should hear that the row was locked before they give up.
+const LOCK_WAITS: u32 = 5;
 
 /// A transaction runs four times at most, and all its waits for a lock together should fit into one wait for a connection.
 const SQLITE_LOCK_WAITS: u32 = 4;
@@ -50,11 +56,11 @@ const SQLITE_ROWS_AHEAD: usize = 1000;
 
 /// The pools of one database.
 pub(crate) struct Pools {
-    pub(crate) writer: DatabaseConnection,
+    pub(crate) writer: Watched<DatabaseConnection>,
     /// A single connection that no request uses, so that a question for health does not queue behind them.
-    pub(crate) probe: DatabaseConnection,
+    pub(crate) probe: Watched<DatabaseConnection>,
     /// Absent where the writer's pool serves reads as well.
-    pub(crate) reader: Option<DatabaseConnection>,
+    pub(crate) reader: Option<Watched<DatabaseConnection>>,
     /// Whether the server tells the ids of rows that are inserted.
     pub(crate) insert_returning: InsertReturning,
 }
@@ -72,8 +78,21 @@ pub(crate) async fn open(options: &DatabaseOptions) -> Result<Pools, Persistence
 fn server_pools(
     options: &DatabaseOptions,
     insert_returning: InsertReturning,
-    open_pool: impl Fn(&DatabaseOptions, &InsertReturning) -> Result<DatabaseConnection, PersistenceError>,
+    open_pool: impl Fn(&DatabaseOptions, &InsertReturning, &Trust) -> Result<DatabaseConnection, PersistenceError>,
 ) -> Result<Pools, PersistenceError> {
+    let open_pool = |options: &DatabaseOptions| {
+        let trust = Trust::new(options.trusted_idle);
+        let pool = open_pool(options, &insert_returning, &trust)?;
+        let limits = options.statement_timeout.map(|limit| {
+            let on_connection = limit + SILENCE_MARGIN;
+            Limits {
+                on_connection,
+                // Whoever waits for a connection waits within this limit, and for long only where all are busy.
+                on_pool: on_connection.max(options.acquire_timeout + SILENCE_MARGIN),
+            }
+        });
+        Ok::<_, PersistenceError>(Watched::new(pool, Some(trust), limits))
+    };
     let probe = DatabaseOptions {
         min_connections: 0,
         max_connections: 1,
@@ -81,8 +100,8 @@ fn server_pools(
         ..options.clone()
     };
     Ok(Pools {
-        writer: open_pool(options, &insert_returning)?,
-        probe: open_pool(&probe, &insert_returning)?,
+        writer: open_pool(options)?,
+        probe: open_pool(&probe)?,
         reader: None,
         insert_returning,
     })
@@ -117,41 +136,17 @@ async fn open_and_close<O: ConnectOptions<Connection: Sized>>(options: O) -> Res
 ///
 /// Dropping this future loses track of whether the transaction is open on the server, and the next borrower of the
 /// connection would write into it unawares. Callers run it where nobody drops it: see `Database::begin`.
-pub(crate) async fn begin(pool: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
+pub(crate) async fn begin(pool: &Watched<DatabaseConnection>) -> Result<Watched<DatabaseTransaction>, DbErr> {
     let sqlite_transaction_mode = match Engine::of_backend(pool.get_database_backend()) {
         Engine::Sqlite => Some(SqliteTransactionMode::Immediate),
         Engine::MySql | Engine::Postgres => None,
     };
     #[expect(clippy::disallowed_methods, reason = "this is the one place that the ban leads to")]
-    pool.begin_with_options(TransactionOptions {
+    let begin = pool.unwatched().begin_with_options(TransactionOptions {
         sqlite_transaction_mode,
         ..TransactionOptions::default()
-    })
-    .await
-}
-
-/// What all pools have in common.
-fn pool_options<DB: sqlx::Database>(options: &DatabaseOptions) -> PoolOptions<DB> {
-    let pool = PoolOptions::new();
-    let pool = match options.acquire_times {
-        Some(_) => pool.acquire_time_level(LevelFilter::Trace),
-        // A slow one would otherwise be told all the same.
-        None => pool.acquire_slow_level(LevelFilter::Off),
-    };
-    pool.max_connections(options.max_connections.max(1))
-        .min_connections(options.min_connections.min(options.max_connections.max(1)))
-        .acquire_timeout(options.acquire_timeout)
-        .test_before_acquire(false)
-        .before_acquire(|connection: &mut DB::Connection, state| {
-            async move {
-                if state.idle_for <= TRUSTED_IDLE {
-                    return Ok(true);
-                }
-                // No error: the driver would then close without taking leave, and over TLS it waits while it does.
-                Ok(matches!(timeout(PING_TIMEOUT, connection.ping()).await, Ok(Ok(()))))
-            }
-            .boxed()
-        })
+    });
+    Ok(pool.on_connection(pool.watch(begin).await?))
 }
 
 /// Statements at `debug`, slow ones at `warn`; both without their values.
@@ -213,7 +208,8 @@ async fn open_sqlite(options: &DatabaseOptions) -> Result<Pools, PersistenceErro
 
     let writer = pool().min_connections(1).max_connections(1);
     let writer = connect_patiently(writer, &connect).await.map_err(cannot_open)?;
-    let writer = SqlxSqliteConnector::from_sqlx_sqlite_pool(writer);
+    let unwatched = |pool| Watched::new(SqlxSqliteConnector::from_sqlx_sqlite_pool(pool), None, None);
+    let writer = unwatched(writer);
     if is_in_memory(options) {
         return Ok(Pools {
             probe: writer.clone(),
@@ -236,8 +232,8 @@ async fn open_sqlite(options: &DatabaseOptions) -> Result<Pools, PersistenceErro
         .connect_lazy_with(read_only);
     Ok(Pools {
         writer,
-        probe: SqlxSqliteConnector::from_sqlx_sqlite_pool(probe),
-        reader: Some(SqlxSqliteConnector::from_sqlx_sqlite_pool(reader)),
+        probe: unwatched(probe),
+        reader: Some(unwatched(reader)),
         insert_returning: InsertReturning::supported(),
     })
 }
@@ -278,22 +274,21 @@ pub(crate) async fn before_close(writer: &DatabaseConnection) -> Result<(), DbEr
 fn open_mysql(
     options: &DatabaseOptions,
     insert_returning: &InsertReturning,
+    trust: &Trust,
 ) -> Result<DatabaseConnection, PersistenceError> {
     let connect = log_statements(parse::<MySqlConnectOptions>(options)?, options);
     let statement_timeout = options.statement_timeout;
     let insert_returning = insert_returning.clone();
-    let pool = pool_options(options)
-        .max_lifetime(options.max_lifetime)
-        .after_connect(move |connection, _| {
-            set_up_mysql_session(connection, statement_timeout, insert_returning.clone()).boxed()
-        })
-        .connect_lazy_with(connect);
+    let pool = server_pool(options, trust, connect, move |connection| {
+        set_up_mysql_session(connection, statement_timeout, insert_returning.clone()).boxed()
+    });
     Ok(SqlxMySqlConnector::from_sqlx_mysql_pool(pool))
 }
 
 /// Notes whether the server is MariaDB, which returns rows that are inserted (from 10.5), and limits how long a statement
 /// runs. MariaDB and MySQL have a variable each for that, in different units, and MySQL's covers SELECT only; a write mostly
-/// waits for a row lock, and that wait has a limit on both.
+/// waits for a row lock, and that wait has a limit on both, in whole seconds. A transaction that does nothing for so long has
+/// lost its process, and MariaDB then lets its rows go; MySQL has no limit for that.
 async fn set_up_mysql_session(
     connection: &mut MySqlConnection,
     limit: Option<Duration>,
@@ -304,32 +299,42 @@ async fn set_up_mysql_session(
     insert_returning.set_supported(is_mariadb);
     let Some(limit) = limit else { return Ok(()) };
     let limit_statements = if is_mariadb {
-        format!("SET SESSION max_statement_time = {}", limit.as_secs_f64())
+        let idle = limit.as_secs().max(1);
+        format!(
+            "SET SESSION max_statement_time = {}, idle_transaction_timeout = {idle}",
+            limit.as_secs_f64()
+        )
     } else {
         format!("SET SESSION max_execution_time = {}", limit.as_millis().max(1))
     };
-    let limit_lock_waits = format!("SET SESSION innodb_lock_wait_timeout = {}", limit.as_secs().max(1));
+    let lock_wait = limit / LOCK_WAITS;
+    let limit_lock_waits = format!("SET SESSION innodb_lock_wait_timeout = {}", lock_wait.as_secs().max(1));
     connection.execute(sqlx::AssertSqlSafe(limit_statements)).await?;
     connection.execute(sqlx::AssertSqlSafe(limit_lock_waits)).await?;
     Ok(())
 }
 
-fn open_postgres(options: &DatabaseOptions, _: &InsertReturning) -> Result<DatabaseConnection, PersistenceError> {
+fn open_postgres(
+    options: &DatabaseOptions,
+    _: &InsertReturning,
+    trust: &Trust,
+) -> Result<DatabaseConnection, PersistenceError> {
     let connect = log_statements(parse::<PgConnectOptions>(options)?, options).application_name("async-starter");
     let statement_timeout = options.statement_timeout;
-    let pool = pool_options(options)
-        .max_lifetime(options.max_lifetime)
-        .after_connect(move |connection: &mut PgConnection, _| {
-            async move {
-                if let Some(limit) = statement_timeout {
-                    let limit = format!("SET statement_timeout = {}", limit.as_millis().max(1));
-                    connection.execute(sqlx::AssertSqlSafe(limit)).await?;
-                }
-                Ok(())
+    let pool = server_pool(options, trust, connect, move |connection: &mut PgConnection| {
+        async move {
+            if let Some(limit) = statement_timeout {
+                let (statement, lock) = (limit.as_millis().max(1), (limit / LOCK_WAITS).as_millis().max(1));
+                let limits = format!(
+                    "SET statement_timeout = {statement}; SET lock_timeout = {lock}; \
+                     SET idle_in_transaction_session_timeout = {statement}"
+                );
+                connection.execute(sqlx::AssertSqlSafe(limits)).await?;
             }
-            .boxed()
-        })
-        .connect_lazy_with(connect);
+            Ok(())
+        }
+        .boxed()
+    });
     Ok(SqlxPostgresConnector::from_sqlx_postgres_pool(pool))
 }
 

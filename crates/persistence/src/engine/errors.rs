@@ -3,6 +3,8 @@
 //! Codes: MySQL reference manual, "Server Error Message Reference"; PostgreSQL documentation, appendix A; SQLite, "Result
 //! and Error Codes".
 
+use std::{io, time::Duration};
+
 use sea_orm::{
     DbErr, RuntimeErr,
     sqlx::{self, error::ErrorKind, mysql::MySqlDatabaseError, postgres::PgDatabaseError, sqlite::SqliteError},
@@ -13,18 +15,21 @@ use crate::PersistenceError;
 /// What kind of trouble a driver's code stands for.
 enum Trouble {
     Conflict,
+    LockTimeout,
     Timeout,
+    /// The server has ended the session, and what was open in it.
+    Ended,
     Unavailable,
     Other,
 }
 
 /// Sorts an error of SeaORM into the kinds on which the layers above decide.
 pub(crate) fn classify(error: DbErr) -> PersistenceError {
+    if matches!(error, DbErr::ConnectionAcquire(_) | DbErr::Conn(_)) {
+        return PersistenceError::Unavailable(error);
+    }
     let Some(driver_error) = driver_error(&error) else {
-        return match error {
-            DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => PersistenceError::Unavailable(error),
-            _ => PersistenceError::Other(error),
-        };
+        return PersistenceError::Other(error);
     };
     match driver_error {
         sqlx::Error::Database(database_error) => {
@@ -33,18 +38,36 @@ pub(crate) fn classify(error: DbErr) -> PersistenceError {
             }
             match trouble(database_error.as_ref()) {
                 Trouble::Conflict => PersistenceError::TransactionConflict(error),
+                Trouble::LockTimeout => PersistenceError::LockTimeout(error),
                 Trouble::Timeout => PersistenceError::StatementTimeout(error),
+                Trouble::Ended => PersistenceError::ConnectionLost(error),
                 Trouble::Unavailable => PersistenceError::Unavailable(error),
                 Trouble::Other => PersistenceError::Other(error),
             }
         }
-        sqlx::Error::Io(_)
-        | sqlx::Error::Tls(_)
-        | sqlx::Error::Protocol(_)
-        | sqlx::Error::PoolTimedOut
-        | sqlx::Error::PoolClosed
-        | sqlx::Error::WorkerCrashed => PersistenceError::Unavailable(error),
+        sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) | sqlx::Error::WorkerCrashed => {
+            PersistenceError::ConnectionLost(error)
+        }
+        sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => PersistenceError::Unavailable(error),
         _ => PersistenceError::Other(error),
+    }
+}
+
+/// What a statement ends with that had no answer for so long.
+pub(crate) fn silence(limit: Duration) -> DbErr {
+    let silence = io::Error::new(
+        io::ErrorKind::TimedOut,
+        format!("the database was silent for {limit:?}"),
+    );
+    DbErr::Exec(RuntimeErr::SqlxError(sqlx::Error::Io(silence).into()))
+}
+
+/// Whether a connection cannot be used any more, or could not be opened.
+pub(crate) fn is_broken_connection(error: &DbErr) -> bool {
+    match driver_error(error) {
+        Some(sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_)) => true,
+        Some(sqlx::Error::Database(error)) => matches!(trouble(error.as_ref()), Trouble::Ended),
+        _ => false,
     }
 }
 
@@ -79,13 +102,17 @@ fn driver_error(error: &DbErr) -> Option<&sqlx::Error> {
 fn trouble(error: &dyn sqlx::error::DatabaseError) -> Trouble {
     if let Some(error) = error.try_downcast_ref::<MySqlDatabaseError>() {
         return match error.number() {
-            // Deadlock; MariaDB: the row changed since the transaction's snapshot.
-            1213 | 1020 => Trouble::Conflict,
-            // Lock wait, statement and SELECT limits of the session.
-            1205 | 1969 | 3024 => Trouble::Timeout,
-            // Too many connections (server, user), server shutting down, statement or session killed, server read-only,
-            // unknown database, access refused (user, database): a working set-up may get there again without us.
-            1040 | 1203 | 1053 | 1317 | 1927 | 3169 | 1290 | 1836 | 1049 | 1044 | 1045 => Trouble::Unavailable,
+            // Deadlock, which is also what Galera says when another node's transaction came first, COMMIT included; MariaDB: the
+            // row changed since the transaction's snapshot; Group Replication: another node's transaction came first.
+            1213 | 1020 | 3101 => Trouble::Conflict,
+            1205 => Trouble::LockTimeout,
+            // Statement and SELECT limits of the session.
+            1969 | 3024 => Trouble::Timeout,
+            // Server shutting down, session killed (MariaDB, MySQL), session idle for too long.
+            1053 | 1927 | 3169 | 4031 => Trouble::Ended,
+            // Too many connections (server, user), statement killed, server read-only, unknown database, access refused
+            // (user, database), Galera node not in its cluster: a working set-up may get there again without us.
+            1040 | 1203 | 1317 | 1290 | 1836 | 1049 | 1044 | 1045 | 1047 => Trouble::Unavailable,
             _ => Trouble::Other,
         };
     }
@@ -93,13 +120,16 @@ fn trouble(error: &dyn sqlx::error::DatabaseError) -> Trouble {
         return match error.code().as_deref() {
             // Serialization failure, deadlock.
             Some("40001" | "40P01") => Trouble::Conflict,
-            // Query cancelled (that is how the limit shows), lock not available.
-            Some("57014" | "55P03") => Trouble::Timeout,
-            // Classes 08 (connection), 28 (authorization), 53 (resources); 57P0x (shutting down), 25006 (read-only).
-            Some(code) if code.starts_with("08") || code.starts_with("28") || code.starts_with("53") => {
-                Trouble::Unavailable
-            }
-            Some("57P01" | "57P02" | "57P03" | "57P05" | "25006" | "3D000") => Trouble::Unavailable,
+            // Lock not available in time.
+            Some("55P03") => Trouble::LockTimeout,
+            // Query cancelled: that is how the limit shows.
+            Some("57014") => Trouble::Timeout,
+            // Class 08 (connection); session ended by an administrator, crash of another one, server not ready, idle too long.
+            Some(code) if code.starts_with("08") => Trouble::Ended,
+            Some("57P01" | "57P02" | "57P03" | "57P05") => Trouble::Ended,
+            // Classes 28 (authorization), 53 (resources); read-only, unknown database.
+            Some(code) if code.starts_with("28") || code.starts_with("53") => Trouble::Unavailable,
+            Some("25006" | "3D000") => Trouble::Unavailable,
             _ => Trouble::Other,
         };
     }

@@ -9,7 +9,7 @@ use sea_orm::{
 };
 
 use super::{Engine, begin};
-use crate::PersistenceError;
+use crate::{PersistenceError, watched::Watched};
 
 /// How long to wait for another process to finish its migrations.
 const LOCK_TIMEOUT: Duration = Duration::from_mins(2);
@@ -43,14 +43,14 @@ const MYSQL_LOCK_NAME: &str = "CONCAT('async-starter.', LEFT(SHA2(DATABASE(), 25
 /// SQLite and PostgreSQL run it in one transaction, so it happens whole or not at all. MySQL commits each DDL statement by
 /// itself; `work` runs on the pool there while another session holds a named lock.
 pub(crate) async fn with_migration_lock<T>(
-    pool: &DatabaseConnection,
+    pool: &Watched<DatabaseConnection>,
     work: impl AsyncFnOnce(LockedConnection<'_>) -> Result<T, DbErr>,
 ) -> Result<T, PersistenceError> {
     let lock = begin(pool).await?;
     match Engine::of_backend(pool.get_database_backend()) {
         // BEGIN IMMEDIATE, which `begin` uses, is the lock.
         Engine::Sqlite => {
-            let outcome = work(LockedConnection::Transaction(&lock)).await?;
+            let outcome = work(LockedConnection::Transaction(lock.unwatched())).await?;
             lock.commit().await?;
             Ok(outcome)
         }
@@ -61,7 +61,7 @@ pub(crate) async fn with_migration_lock<T>(
                 .execute_unprepared(&format!("SELECT pg_advisory_xact_lock({POSTGRES_LOCK_KEY})"))
                 .await;
             locked.map_err(|_| PersistenceError::MigrationLockHeld(LOCK_TIMEOUT))?;
-            let outcome = work(LockedConnection::Transaction(&lock)).await?;
+            let outcome = work(LockedConnection::Transaction(lock.unwatched())).await?;
             lock.commit().await?;
             Ok(outcome)
         }
@@ -77,7 +77,7 @@ pub(crate) async fn with_migration_lock<T>(
             if granted != Some(1) {
                 return Err(PersistenceError::MigrationLockHeld(LOCK_TIMEOUT));
             }
-            let outcome = work(LockedConnection::Pool(pool)).await;
+            let outcome = work(LockedConnection::Pool(pool.unwatched())).await;
             // The transaction only pinned the session; ending the session would release the lock as well.
             // The outcome of the work matters more than that of the release, which the end of a session brings as well.
             let released = lock

@@ -1,7 +1,6 @@
 //! Inserting many users whose ids nobody asks for.
 
 use domain::{NewUser, Timestamp};
-use sea_orm::ConnectionTrait;
 
 use super::UserRepository;
 use crate::{Executor, PersistenceError};
@@ -20,7 +19,7 @@ impl<E: Executor> UserRepository<'_, E> {
         for rows in ROWS_PER_STATEMENT {
             while let Some((head, tail)) = rest.split_at_checked(rows) {
                 let insert = self.insertion(head.iter().map(|new_user| (*new_user, now)))?;
-                self.0.inner().execute_raw(insert).await?;
+                self.execute(insert).await?;
                 rest = tail;
             }
         }

@@ -16,6 +16,8 @@ pub struct TestCase {
     pub migrated: bool,
     /// The variable that names a server which the test needs besides its database.
     pub needs: Option<&'static str>,
+    /// The only engine that the test is about, if there is one.
+    pub only: Option<TestEngine>,
     /// The function.
     pub run: fn(TestDatabase) -> Pin<Box<dyn Future<Output = ()> + Send>>,
 }
@@ -36,6 +38,15 @@ impl TestCase {
         }
     }
 
+    /// Marks a test that has nothing to say about other engines.
+    #[must_use]
+    pub fn only_on(self, engine: TestEngine) -> Self {
+        Self {
+            only: Some(engine),
+            ..self
+        }
+    }
+
     /// The variable without which the test cannot run on `engine` here.
     fn missing(&self, engine: TestEngine) -> Option<&'static str> {
         let needs = [engine.variable(), self.needs];
@@ -51,6 +62,7 @@ macro_rules! on_every_engine {
             name: stringify!($test),
             migrated: true,
             needs: None,
+            only: None,
             run: |database| ::std::boxed::Box::pin($test(database)),
         }),*]
     };
@@ -64,6 +76,7 @@ macro_rules! on_every_empty_engine {
             name: stringify!($test),
             migrated: false,
             needs: None,
+            only: None,
             run: |database| ::std::boxed::Box::pin($test(database)),
         }),*]
     };
@@ -75,7 +88,8 @@ macro_rules! on_every_empty_engine {
 pub fn main(cases: Vec<TestCase>) -> ExitCode {
     let mut trials = Vec::new();
     for engine in TestEngine::ALL {
-        for case in &cases {
+        let cases = cases.iter().filter(|case| case.only.is_none_or(|only| only == engine));
+        for case in cases {
             let case = *case;
             let name = format!("{engine}::{}", case.name.replace(' ', ""));
             let trial = Trial::test(name, move || {
@@ -117,7 +131,11 @@ fn run_on(engine: TestEngine, case: TestCase) {
         }
         let test = AssertUnwindSafe((case.run)(database.clone())).catch_unwind();
         let outcome = tokio::time::timeout(limit, test).await;
-        database.remove().await;
+        let removed = tokio::time::timeout(limit, database.remove()).await;
+        assert!(
+            removed.is_ok(),
+            "the database of the test is not removed after {limit:?}"
+        );
         outcome
     });
     match outcome {

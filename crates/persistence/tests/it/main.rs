@@ -13,6 +13,7 @@ use std::process::ExitCode;
 use persistence::{on_every_empty_engine, on_every_engine, test_db};
 
 mod listing;
+mod losing;
 mod migrations;
 mod seeding;
 mod support;
@@ -47,11 +48,17 @@ fn main() -> ExitCode {
         transactions::a_deadlock_is_a_conflict_that_may_be_retried,
         transactions::a_full_pool_is_reported_as_unavailable_in_time,
         transactions::a_statement_that_runs_too_long_is_ended,
+        transactions::a_wait_for_a_row_that_takes_too_long_is_ended_and_may_be_run_again,
         transactions::every_session_is_told_how_long_a_statement_may_take,
         transactions::a_user_that_never_logged_in_before_is_let_in,
         transactions::pool_status_counts_what_is_in_use,
         transactions::a_question_for_health_does_not_queue_behind_a_full_pool,
         transactions::what_was_committed_is_in_the_file_after_closing,
+        losing::a_transaction_that_loses_its_connection_left_nothing_and_may_be_run_again,
+        losing::nobody_knows_what_became_of_a_commit_whose_connection_is_lost,
+        losing::nobody_knows_what_became_of_a_write_of_its_own_whose_connection_is_lost,
+        losing::the_first_lost_connection_is_a_warning_about_those_at_rest,
+        losing::a_statement_that_nobody_waits_for_any_more_takes_its_connection_with_it,
         migrations::entity_and_schema_agree,
         seeding::seeding_twice_adds_what_is_missing,
     ];

@@ -132,7 +132,7 @@ pub(crate) async fn the_script_makes_the_same_schema_as_the_migrations(db: TestD
     }
     Migrations::new(db.database()).up(None).await.unwrap();
     let (migrated, steps) = (schema(&db).await, steps(&db).await);
-    for table in ["users", "idempotency_keys", "seaql_migrations"] {
+    for table in ["users", "idempotency_keys", "replication_beats", "seaql_migrations"] {
         db.execute(&format!("DROP TABLE {table}")).await;
     }
     db.execute(&mysql_script()).await;

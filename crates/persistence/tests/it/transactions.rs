@@ -9,7 +9,7 @@ use std::{
 };
 
 use persistence::{
-    Database, DatabaseOptions, PersistenceError, UserRepository,
+    Database, DatabaseOptions, PersistenceError, RetryReason, UserRepository,
     test_db::{TestDatabase, TestEngine},
 };
 
@@ -93,7 +93,7 @@ pub(crate) async fn a_deadlock_is_a_conflict_that_may_be_retried(db: TestDatabas
         )
         .await;
         let refused = refused.unwrap().unwrap_err();
-        assert!(refused.is_retryable(), "{refused:?}");
+        assert!(refused.retry_reason() == Some(RetryReason::Conflict), "{refused:?}");
         holder.rollback().await.unwrap();
         return;
     }
@@ -117,7 +117,7 @@ pub(crate) async fn a_deadlock_is_a_conflict_that_may_be_retried(db: TestDatabas
     );
     let (left, right) = crossed.await;
     let refused = left.and(right).unwrap_err();
-    assert!(refused.is_retryable(), "{refused:?}");
+    assert!(refused.retry_reason() == Some(RetryReason::Conflict), "{refused:?}");
 }
 
 pub(crate) async fn a_full_pool_is_reported_as_unavailable_in_time(db: TestDatabase) {
@@ -137,30 +137,54 @@ pub(crate) async fn a_full_pool_is_reported_as_unavailable_in_time(db: TestDatab
     narrow.close().await.unwrap();
 }
 
-pub(crate) async fn a_statement_that_runs_too_long_is_ended(db: TestDatabase) {
-    let ann = insert(&db, new_user("Ann", "ann@example.com")).await;
+/// Pools whose statements may take a while, and wait for a row for a second.
+async fn strict(db: &TestDatabase) -> Database {
     let options = DatabaseOptions {
-        statement_timeout: Some(Duration::from_secs(1)),
+        statement_timeout: Some(Duration::from_secs(5)),
         ..db.options()
     };
-    let strict = Database::open(&options).await.unwrap();
-    // Another transaction holds the row, so the statement would wait for it. SQLite has no limit but that of the lock.
-    let holder = db.database().begin().await.unwrap();
-    UserRepository::new(&holder)
-        .delete(ann.id, &Precondition::None)
-        .await
-        .unwrap();
+    Database::open(&options).await.unwrap()
+}
+
+pub(crate) async fn a_statement_that_runs_too_long_is_ended(db: TestDatabase) {
+    let sleeping = match db.engine() {
+        // It runs in this process, which has no limit to set.
+        TestEngine::Sqlite => return,
+        TestEngine::Postgres => "SELECT * FROM hidden WHERE pg_sleep(60) IS NOT NULL",
+        TestEngine::MySql | TestEngine::MariaDb => "SELECT * FROM hidden WHERE SLEEP(60) = 0",
+    };
+    insert(&db, new_user("Ann", "ann@example.com")).await;
+    db.execute("ALTER TABLE users RENAME TO hidden").await;
+    db.execute(&format!("CREATE VIEW users AS {sleeping}")).await;
+    let strict = strict(&db).await;
     let start = Instant::now();
-    let refused = UserRepository::new(strict.writer())
-        .delete(ann.id, &Precondition::None)
-        .await
-        .unwrap_err();
+    let users = UserRepository::new(strict.writer());
+    let refused = users.count(&crate::support::EVERYBODY).await.unwrap_err();
+    assert!(start.elapsed() < Duration::from_secs(30), "{:?}", start.elapsed());
+    assert!(matches!(refused, PersistenceError::StatementTimeout(_)), "{refused:?}");
+    assert_eq!(refused.retry_reason(), None);
+    strict.close().await.unwrap();
+}
+
+pub(crate) async fn a_wait_for_a_row_that_takes_too_long_is_ended_and_may_be_run_again(db: TestDatabase) {
+    let ann = insert(&db, new_user("Ann", "ann@example.com")).await;
+    let strict = strict(&db).await;
+    let holder = db.database().begin().await.unwrap();
+    let held = UserRepository::new(&holder).delete(ann.id, &Precondition::None).await;
+    assert!(held.unwrap());
+    let start = Instant::now();
+    let users = UserRepository::new(strict.writer());
+    let refused = users.delete(ann.id, &Precondition::None).await.unwrap_err();
     assert!(start.elapsed() < Duration::from_secs(9), "{:?}", start.elapsed());
-    match db.engine() {
-        TestEngine::Sqlite => assert!(refused.is_retryable(), "{refused:?}"),
-        _ => assert!(matches!(refused, PersistenceError::StatementTimeout(_)), "{refused:?}"),
-    }
+    let expected = match db.engine() {
+        // The lock is that of the whole database.
+        TestEngine::Sqlite => RetryReason::Conflict,
+        _ => RetryReason::LockTimeout,
+    };
+    assert_eq!(refused.retry_reason(), Some(expected), "{refused:?}");
     holder.rollback().await.unwrap();
+    assert!(users.delete(ann.id, &Precondition::None).await.unwrap());
+    strict.close().await.unwrap();
 }
 
 /// Also where the server's own clock must do it, because the program that asked is gone.
@@ -170,15 +194,21 @@ pub(crate) async fn every_session_is_told_how_long_a_statement_may_take(db: Test
         TestEngine::Sqlite => return,
         TestEngine::MySql => (
             "SELECT CONCAT(@@SESSION.max_execution_time, ' ', @@SESSION.innodb_lock_wait_timeout)",
-            "2500 2",
+            "2500 1",
             "0 50",
         ),
         TestEngine::MariaDb => (
-            "SELECT CONCAT(@@SESSION.max_statement_time, ' ', @@SESSION.innodb_lock_wait_timeout)",
-            "2.500000 2",
-            "0.000000 50",
+            "SELECT CONCAT_WS(' ', @@SESSION.max_statement_time, @@SESSION.innodb_lock_wait_timeout, \
+             @@SESSION.idle_transaction_timeout)",
+            "2.500000 1 2",
+            "0.000000 50 0",
         ),
-        TestEngine::Postgres => ("SELECT current_setting('statement_timeout')", "2500ms", "0"),
+        TestEngine::Postgres => (
+            "SELECT concat_ws(' ', current_setting('statement_timeout'), current_setting('lock_timeout'), \
+             current_setting('idle_in_transaction_session_timeout'))",
+            "2500ms 500ms 2500ms",
+            "0 0 0",
+        ),
     };
     for (statement_timeout, expected) in [(Some(Duration::from_millis(2500)), limited), (None, unlimited)] {
         let options = DatabaseOptions {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use persistence::DatabaseOptions;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 use super::database_url::{self, Parts};
 use super::layers::Setting;
@@ -27,6 +27,8 @@ const PARTS: [&str; 6] = [
 /// Everything, or nothing if there is a problem anywhere.
 pub(super) fn section(reader: &mut Reader<'_>, environment: Option<Environment>) -> Option<Database> {
     let url = database_url(reader, environment);
+    let replica_urls = replica_urls(reader, url.as_ref());
+    let replica_max_lag = seconds(reader, "REPLICA_MAX_LAG", 100 * MILLISECOND, HOUR);
     let pool = pool_sizes(reader, url.as_ref());
     let acquire_timeout = seconds(reader, "DB_POOL_TIMEOUT", 10 * MILLISECOND, HOUR);
     let max_lifetime = seconds(reader, "DB_POOL_RECYCLE", 1000 * MILLISECOND, 30 * DAY);
@@ -40,6 +42,8 @@ pub(super) fn section(reader: &mut Reader<'_>, environment: Option<Environment>)
     let (min_connections, max_connections) = pool?;
     Some(Database {
         url: url?,
+        replica_urls: replica_urls?,
+        replica_max_lag: replica_max_lag?,
         min_connections,
         max_connections,
         acquire_timeout: acquire_timeout?,
@@ -50,6 +54,28 @@ pub(super) fn section(reader: &mut Reader<'_>, environment: Option<Environment>)
         coalesce_reads: coalesce_reads?,
         coalesce_writes: coalesce_writes?,
     })
+}
+
+/// The addresses of read replicas, which are of the same kind as the primary.
+fn replica_urls(reader: &mut Reader<'_>, primary: Option<&SecretString>) -> Option<Vec<SecretString>> {
+    let urls = reader.read("DATABASE_REPLICA_URLS", |text| {
+        let urls = text.split(',').map(str::trim).filter(|url| !url.is_empty());
+        urls.map(database_url::check).collect::<Result<Vec<_>, _>>()
+    })?;
+    let kind = |url: &str| url.split(':').next().unwrap_or_default().to_owned();
+    let of_primary = kind(primary?.expose_secret());
+    if urls.is_empty() {
+        return Some(Vec::new());
+    }
+    if of_primary == "sqlite" || urls.iter().any(|url| kind(url) != of_primary) {
+        reader.refuse_value(
+            "DATABASE_REPLICA_URLS",
+            "accepted: addresses of MySQL, MariaDB or PostgreSQL servers that replicate the one of `DATABASE_URL`"
+                .to_owned(),
+        );
+        return None;
+    }
+    Some(urls.into_iter().map(SecretString::from).collect())
 }
 
 fn pool_sizes(reader: &mut Reader<'_>, url: Option<&SecretString>) -> Option<(u32, u32)> {

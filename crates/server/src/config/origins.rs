@@ -4,6 +4,8 @@
 use api::CrossOrigin;
 use url::Url;
 
+use super::problem::printable;
+
 const ANY: &str = "*";
 
 /// Origins separated by commas; or a JSON list, the form in which the settings of Python programs have them. Whoever reads
@@ -31,7 +33,8 @@ fn accepted(refused: &str) -> String {
     format!(
         "`*`, or origins separated by commas, each a scheme, a host and perhaps a port, such as \
          `https://app.example.com,http://localhost:3000`; no path, no slash at the end, no pattern, no `null`; `{refused}` \
-         is none"
+         is none",
+        refused = printable(refused)
     )
 }
 

@@ -13,7 +13,7 @@ use super::parse::{self, BareUnit};
 use super::rate_limit;
 use super::reader::Reader;
 use super::table::VARIABLES;
-use super::variable::{Otherwise, Support};
+use super::variable::Support;
 use super::{Api, Auth, AuthMode, Config, Environment, Http, Log, Observability};
 
 pub(super) const MILLISECOND: Duration = Duration::from_millis(1);
@@ -198,27 +198,16 @@ fn check_support(reader: &mut Reader<'_>) {
             Support::Ignored { advice } => reader
                 .findings
                 .warn(format!("{} ({}): ignored; {advice}", variable.name, setting.source)),
-            Support::NotYet {
-                neutral,
-                feature,
-                otherwise,
-            } => {
+            Support::NotYet { neutral, feature } => {
                 let text = setting.text.trim();
                 if neutral.iter().any(|neutral| neutral.eq_ignore_ascii_case(text)) {
-                    continue;
-                }
-                let lacks = format!("this version has no {feature} yet");
-                if *otherwise == Otherwise::Warn {
-                    reader
-                        .findings
-                        .warn(format!("{} ({}): no effect, {lacks}", variable.name, setting.source));
                     continue;
                 }
                 let remedy = match neutral.first() {
                     None | Some(&"") => "remove it".to_owned(),
                     Some(value) => format!("remove it or set `{value}`"),
                 };
-                reader.refuse_value(variable.name, format!("{lacks}; {remedy}"));
+                reader.refuse_value(variable.name, format!("this version has no {feature} yet; {remedy}"));
             }
         }
     }

@@ -4,7 +4,7 @@
 //! A variable of a feature that does not exist yet carries the value that describes this version as its default.
 
 use super::variable::DefaultValue::{ByEnvironment, Computed, Fixed};
-use super::variable::Secrecy::{Secret, UrlWithPassword};
+use super::variable::Secrecy::{Secret, UrlWithPassword, UrlsWithPasswords};
 use super::variable::Variable;
 
 const GENERAL: &str = "General";
@@ -155,17 +155,16 @@ pub(super) static VARIABLES: &[Variable] = &[
         DATABASE,
         "DATABASE_REPLICA_URLS",
         Fixed(""),
-        "read replicas, separated by commas",
+        "read replicas of the server, addresses separated by commas (`%2C` within one); lists, single users and exports are \
+         read from them",
     )
-    .secrecy(Secret)
-    .refused_unless(&[""], "read replicas"),
+    .secrecy(UrlsWithPasswords),
     Variable::new(
         DATABASE,
         "REPLICA_MAX_LAG",
-        Fixed(""),
-        "lag beyond which a replica is left out",
-    )
-    .no_effect_unless(&[""], "read replicas"),
+        Fixed("1"),
+        "age beyond which the data of a replica is too old, 0.1 to 3600: the replica is left out until it has caught up",
+    ),
     Variable::new(
         DATABASE,
         "DB_POOL_MIN_SIZE",

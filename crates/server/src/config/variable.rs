@@ -47,30 +47,23 @@ pub(super) enum Secrecy {
     Secret,
     /// An address that may hold a password; everything else about it may be shown.
     UrlWithPassword,
+    /// Several of them, separated by commas.
+    UrlsWithPasswords,
 }
 
 /// Whether the program does what the variable asks for.
 pub(super) enum Support {
     Active,
-    /// The feature does not exist yet. `neutral` values ask for nothing beyond what this version does.
+    /// The feature does not exist yet, and who asks for it must not be left believing in it. `neutral` values ask for nothing
+    /// beyond what this version does.
     NotYet {
         neutral: &'static [&'static str],
         feature: &'static str,
-        otherwise: Otherwise,
     },
     /// Accepted so that an existing `.env` works, without effect for ever.
     Ignored {
         advice: &'static str,
     },
-}
-
-/// What happens when a variable asks for a feature that does not exist yet.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Otherwise {
-    /// Somebody who asked for protection must not be left believing in it.
-    Refuse,
-    /// Only speed is missing.
-    Warn,
 }
 
 impl Variable {
@@ -98,21 +91,7 @@ impl Variable {
 
     /// Marks a feature that is missing and must not be believed in.
     pub(super) const fn refused_unless(mut self, neutral: &'static [&'static str], feature: &'static str) -> Self {
-        self.support = Support::NotYet {
-            neutral,
-            feature,
-            otherwise: Otherwise::Refuse,
-        };
-        self
-    }
-
-    /// Marks a feature whose absence costs speed or comfort only.
-    pub(super) const fn no_effect_unless(mut self, neutral: &'static [&'static str], feature: &'static str) -> Self {
-        self.support = Support::NotYet {
-            neutral,
-            feature,
-            otherwise: Otherwise::Warn,
-        };
+        self.support = Support::NotYet { neutral, feature };
         self
     }
 
@@ -133,6 +112,10 @@ impl Variable {
             Secrecy::Public => text.to_owned(),
             Secrecy::Secret => REDACTED.to_owned(),
             Secrecy::UrlWithPassword => database_url::without_password(text),
+            Secrecy::UrlsWithPasswords => {
+                let urls = text.split(',').map(|url| database_url::without_password(url.trim()));
+                urls.collect::<Vec<_>>().join(",")
+            }
         }
     }
 
@@ -140,7 +123,7 @@ impl Variable {
     pub(super) fn shown_in_problem(&self, text: &str) -> String {
         match self.secrecy {
             Secrecy::Public => text.to_owned(),
-            Secrecy::Secret | Secrecy::UrlWithPassword => REDACTED.to_owned(),
+            Secrecy::Secret | Secrecy::UrlWithPassword | Secrecy::UrlsWithPasswords => REDACTED.to_owned(),
         }
     }
 }
@@ -149,14 +132,7 @@ impl Support {
     /// What a reader of the documentation must know, as the end of the meaning.
     pub(super) fn remark(&self) -> &'static str {
         match self {
-            Self::NotYet {
-                otherwise: Otherwise::Refuse,
-                ..
-            } => " (not available yet: other values are refused)",
-            Self::NotYet {
-                otherwise: Otherwise::Warn,
-                ..
-            } => " (no effect yet)",
+            Self::NotYet { .. } => " (not available yet: other values are refused)",
             Self::Active | Self::Ignored { .. } => "",
         }
     }

@@ -29,6 +29,7 @@ use tracing_subscriber::{
     registry::LookupSpan,
 };
 
+use super::writer::LineWriter;
 use crate::config::LogFormat;
 
 /// The most bytes of one value that a line shows. A batch of a thousand users is a statement of some 36 000.
@@ -47,8 +48,15 @@ const USUAL_FRAME_BYTES: usize = 256;
 /// Fields that speak to the exporter of traces alone.
 const FOR_EXPORT: &str = "otel.";
 
-/// Writes events to standard error.
+/// Makes lines of events, and has them written.
 pub(super) struct Lines {
+    form: Form,
+    writer: LineWriter,
+}
+
+/// How lines look.
+#[derive(Clone, Copy)]
+struct Form {
     format: LogFormat,
     colours: bool,
 }
@@ -62,14 +70,18 @@ struct Fields {
 }
 
 impl Lines {
-    pub(super) fn new(format: LogFormat) -> Self {
+    /// Lines for standard error.
+    pub(super) fn new(format: LogFormat, writer: LineWriter) -> Self {
+        let colours = stderr().is_terminal();
         Self {
-            format,
-            colours: stderr().is_terminal(),
+            form: Form { format, colours },
+            writer,
         }
     }
+}
 
-    fn line(&self, event: &Event<'_>, fields: &Fields) -> io::Result<Vec<u8>> {
+impl Form {
+    fn line(self, event: &Event<'_>, fields: &Fields) -> io::Result<Vec<u8>> {
         let mut time = String::with_capacity(USUAL_TIME_BYTES);
         SystemTime
             .format_time(&mut Writer::new(&mut time))
@@ -85,7 +97,7 @@ impl Lines {
 impl<S: Subscriber + for<'span> LookupSpan<'span>> Layer<S> for Lines {
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
         if let Some(span) = context.span(id) {
-            let mut fields = Fields::new(self.format);
+            let mut fields = Fields::new(self.form.format);
             attributes.record(&mut fields);
             span.extensions_mut().insert(fields);
         }
@@ -100,9 +112,8 @@ impl<S: Subscriber + for<'span> LookupSpan<'span>> Layer<S> for Lines {
     }
 
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
-        if let Ok(line) = self.line(event, &Fields::of(self.format, event, &context)) {
-            // Nobody may be there to read it, and there is no other place to complain.
-            let _ = stderr().lock().write_all(&line);
+        if let Ok(line) = self.form.line(event, &Fields::of(self.form.format, event, &context)) {
+            self.writer.write(*event.metadata().level(), &line);
         }
     }
 }
@@ -264,43 +275,40 @@ mod tests {
 
     use super::*;
 
-    /// Keeps the lines that would be written.
-    struct Kept {
-        lines: Lines,
-        written: Arc<Mutex<Vec<String>>>,
-    }
+    /// Keeps what is written.
+    #[derive(Clone, Default)]
+    struct Kept(Arc<Mutex<Vec<u8>>>);
 
-    impl<S: Subscriber + for<'span> LookupSpan<'span>> Layer<S> for Kept {
-        fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
-            self.lines.on_new_span(attributes, id, context);
+    impl io::Write for Kept {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
         }
 
-        fn on_record(&self, id: &Id, values: &Record<'_>, context: Context<'_, S>) {
-            self.lines.on_record(id, values, context);
-        }
-
-        fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
-            let fields = Fields::of(self.lines.format, event, &context);
-            let line = String::from_utf8(self.lines.line(event, &fields).unwrap()).unwrap();
-            self.written.lock().unwrap().push(line);
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
         }
     }
 
     /// What is written of `events`, without the time.
     fn written(format: LogFormat, events: impl FnOnce()) -> Vec<String> {
-        let lines = Lines { format, colours: false };
-        let written = Arc::<Mutex<Vec<String>>>::default();
-        let kept = Kept {
-            lines,
-            written: written.clone(),
+        let kept = Kept::default();
+        let writer = LineWriter::start(kept.clone(), |_| ()).unwrap();
+        let form = Form { format, colours: false };
+        let lines = Lines {
+            form,
+            writer: writer.clone(),
         };
-        tracing::subscriber::with_default(tracing_subscriber::registry().with(kept), events);
-        let written = written.lock().unwrap();
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(lines), events);
+        writer.flush();
+        let written = String::from_utf8(kept.0.lock().unwrap().clone()).unwrap();
         let start = match format {
             LogFormat::Json => "{\"timestamp\":\"2026-11-23T03:05:13.123456Z\",".len(),
             LogFormat::Pretty => "2026-11-23T03:05:13.123456Z ".len(),
         };
-        written.iter().map(|line| line[start..].to_owned()).collect()
+        written
+            .split_inclusive('\n')
+            .map(|line| line[start..].to_owned())
+            .collect()
     }
 
     fn a_request() {

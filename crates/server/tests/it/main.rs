@@ -9,8 +9,13 @@
 
 use std::process::ExitCode;
 
-use persistence::{on_every_empty_engine, on_every_engine, test_db};
+use persistence::{
+    on_every_empty_engine, on_every_engine,
+    test_db::{self, TestEngine},
+};
 
+mod hostile;
+mod instances;
 mod limits;
 mod logging;
 mod migrating;
@@ -18,6 +23,7 @@ mod monitoring;
 mod outage;
 mod proxy;
 mod rate_limit;
+mod replicas;
 mod retrying;
 mod rolling;
 mod seeding;
@@ -26,6 +32,7 @@ mod starting;
 #[path = "../support/mod.rs"]
 mod support;
 mod transfer;
+mod upgrading;
 
 fn main() -> ExitCode {
     let mut cases = on_every_engine![
@@ -38,6 +45,7 @@ fn main() -> ExitCode {
         limits::a_request_that_finds_no_free_connection_is_told_before_its_deadline,
         outage::a_database_that_goes_away_and_comes_back_is_survived,
         outage::a_database_that_falls_silent_is_survived,
+        outage::connections_that_the_network_forgot_are_given_up,
         outage::a_server_that_starts_before_its_database_becomes_ready,
         rate_limit::production_limits_requests_and_warns_where_no_proxy_is_named,
         rate_limit::an_outage_of_the_shared_store_is_one_line_in_the_log,
@@ -47,11 +55,35 @@ fn main() -> ExitCode {
         retrying::a_create_whose_server_was_killed_after_its_commit_is_answered_as_it_would_have_been,
         retrying::a_key_holds_across_two_servers_on_one_database,
         retrying::a_key_that_has_expired_is_swept,
+        instances::a_batch_with_a_key_sent_to_both_at_once_is_created_once_and_told_alike,
+        instances::a_limit_in_memory_is_one_for_each_instance,
+        instances::the_total_knows_of_another_instances_writes_within_a_second,
+        instances::a_walk_begun_at_one_instance_goes_on_at_the_other_with_the_same_key,
+        instances::an_etag_of_one_instance_guards_against_a_change_through_the_other,
+        upgrading::a_schema_that_a_newer_release_changes_fails_no_request_of_the_old,
         transfer::the_log_tells_what_an_import_left_that_was_cut_off,
         transfer::a_client_that_takes_nothing_of_an_export_is_cut_off,
         transfer::the_commands_work_on_every_database,
         logging::names_and_addresses_of_users_stay_out_of_the_log,
         logging::the_password_of_the_database_stays_out_of_all_output,
+        hostile::framing::a_request_whose_length_is_in_doubt_is_refused_and_nothing_behind_it_is_read,
+        hostile::framing::what_only_looks_odd_is_read_as_it_is_meant,
+        hostile::framing::chunks_that_are_none_end_the_connection_and_create_nobody,
+        hostile::framing::a_body_where_none_belongs_is_never_a_request,
+        hostile::framing::a_head_that_is_no_head_is_refused,
+        hostile::targets::every_form_of_target_is_understood_or_refused,
+        hostile::targets::a_head_beyond_all_measure_is_refused_and_one_below_it_is_served,
+        hostile::bodies::a_body_that_is_made_to_be_costly_is_refused_soon,
+        hostile::bodies::a_client_that_asks_before_it_sends_is_told_to_go_on,
+        hostile::pipelining::requests_that_come_at_once_are_worked_on_in_order,
+        hostile::pipelining::nothing_behind_a_broken_request_is_worked_on,
+        hostile::pipelining::a_client_that_has_said_all_does_not_keep_a_connection_that_has_ended,
+        hostile::pipelining::nothing_behind_a_request_that_ends_the_connection_is_worked_on,
+        hostile::slow::a_client_that_drips_a_later_head_is_cut_off,
+        hostile::slow::a_client_that_drips_a_body_nobody_waits_for_is_cut_off,
+        hostile::slow::a_client_that_drips_its_body_is_held_to_the_deadline_of_the_request,
+        hostile::slow::connections_that_do_nothing_keep_nobody_waiting,
+        hostile::log_pipe::a_log_that_nobody_reads_keeps_nobody_waiting,
         monitoring::the_dashboard_and_the_alerts_ask_for_metrics_that_exist,
         monitoring::waits_of_requests_for_a_connection_are_measured_and_those_of_probes_are_not,
         monitoring::metrics_can_have_a_listener_of_their_own_that_lives_until_the_end,
@@ -65,11 +97,24 @@ fn main() -> ExitCode {
         migrating::status_tells_by_its_exit_code_whether_anything_is_pending,
         migrating::steps_are_applied_and_reverted_one_by_one,
         migrating::fresh_starts_over_but_not_in_production,
+        migrating::lint_tells_by_its_exit_code_whether_an_upgrade_would_hurt,
     ]);
     cases.extend(
-        on_every_engine![rate_limit::a_shared_store_that_goes_away_and_comes_back_is_survived]
-            .into_iter()
-            .map(|case| case.needing(rate_limit::REDIS)),
+        on_every_engine![
+            rate_limit::a_shared_store_that_goes_away_and_comes_back_is_survived,
+            instances::a_limit_in_a_shared_store_is_one_limit_over_two_instances,
+        ]
+        .into_iter()
+        .map(|case| case.needing(rate_limit::REDIS)),
+    );
+    cases.extend(
+        on_every_engine![
+            replicas::reads_go_to_replicas_and_writes_and_what_must_be_current_to_the_primary,
+            replicas::a_replica_that_lags_is_left_out_until_it_has_caught_up,
+            replicas::a_replica_that_is_down_fails_no_read_and_comes_back_by_itself,
+        ]
+        .into_iter()
+        .map(|case| case.only_on(TestEngine::MariaDb).needing(replicas::REPLICAS)),
     );
     test_db::main(cases)
 }

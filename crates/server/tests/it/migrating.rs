@@ -1,6 +1,9 @@
 //! The commands that change the schema.
 
-use persistence::{UserRepository, test_db::TestDatabase};
+use persistence::{
+    UserRepository,
+    test_db::{TestDatabase, TestEngine},
+};
 use serde_json::Value;
 
 use crate::support::{Outcome, run};
@@ -104,4 +107,40 @@ pub(crate) async fn fresh_starts_over_but_not_in_production(db: TestDatabase) {
     migrate(&db, &["fresh"]).await.success();
     assert_eq!(count(&db).await, 0);
     assert!(status(&db).await.iter().all(|(_, applied)| *applied));
+}
+
+pub(crate) async fn lint_tells_by_its_exit_code_whether_an_upgrade_would_hurt(db: TestDatabase) {
+    // All steps, release by release. It needs no database, and leaves none behind.
+    let all = run(
+        &["migrate", "lint"],
+        &[("DATABASE_URL", "mysql://nobody@127.0.0.1:1/nothing")],
+    )
+    .await;
+    assert!(all.success().ends_with("; warnings: 0; accepted: 0\n"));
+    let clean = migrate(&db, &["lint", "--pending"]).await.success();
+    assert!(clean.ends_with("; warnings: 0; accepted: 0\n"), "{clean}");
+    assert!(
+        status(&db).await.iter().all(|(_, applied)| !applied),
+        "lint applied a step"
+    );
+    // With the table in use, its index is built under the eyes of those who write.
+    migrate(&db, &["up", "1"]).await.success();
+    let pending = migrate(&db, &["lint", "--pending", "--json"]).await;
+    let found: Value = serde_json::from_str(&pending.stdout).unwrap();
+    let step = "m20261123_000002_index_users_by_creation";
+    if db.engine() == TestEngine::Postgres {
+        assert_eq!(pending.code, Some(3), "{pending:?}");
+        let warning = &found["warnings"][0];
+        assert_eq!(
+            (&warning["step"], &warning["engines"][0]),
+            (&step.into(), &"PostgreSQL".into())
+        );
+        assert_eq!(found["warnings"].as_array().unwrap().len(), 1, "{found}");
+    } else {
+        assert_eq!((pending.code, &found["warnings"]), (Some(0), &Value::Array(Vec::new())));
+    }
+    assert_eq!(recorded(&db).await.len(), 1);
+    migrate(&db, &["up"]).await.success();
+    let nothing = migrate(&db, &["lint", "--pending"]).await.success();
+    assert_eq!(nothing, "steps: 0; warnings: 0; accepted: 0\n");
 }

@@ -15,8 +15,9 @@ fn file(path: &str) -> String {
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-async fn metrics_of(server: &Server) -> String {
-    let url = format!("http://{}/metrics", server.address());
+/// What is answered to a GET, as text.
+pub(crate) async fn text_of(server: &Server, path: &str) -> String {
+    let url = format!("http://{}{path}", server.address());
     reqwest::get(url).await.unwrap().text().await.unwrap()
 }
 
@@ -72,7 +73,7 @@ pub(crate) async fn the_dashboard_and_the_alerts_ask_for_metrics_that_exist(db: 
     assert_eq!(found, ["a_bucket", "b"]);
     let server = Server::start(&[("DATABASE_URL", db.url())]).await;
     be_busy(&server).await;
-    let metrics = metrics_of(&server).await;
+    let metrics = text_of(&server, "/metrics").await;
     let exist = sample_names(&metrics);
     for expression in expressions() {
         let names: Vec<_> = names_in(&expression).collect();
@@ -106,18 +107,18 @@ pub(crate) async fn waits_of_requests_for_a_connection_are_measured_and_those_of
         ("LOG_LEVEL", "error,async_starter::startup=info"),
     ])
     .await;
-    let before = acquired(&metrics_of(&server).await);
+    let before = acquired(&text_of(&server, "/metrics").await);
     for _ in 0..3 {
         assert_eq!(server.get("/api/v1/users/17").await.status, 404);
     }
-    let after = acquired(&metrics_of(&server).await);
+    let after = acquired(&text_of(&server, "/metrics").await);
     assert_eq!(after, before + 3);
     // Each waits until a probe is due again.
     for _ in 0..2 {
         assert_eq!(server.get("/health/ready").await.status, 200);
         tokio::time::sleep(std::time::Duration::from_millis(550)).await;
     }
-    assert_eq!(acquired(&metrics_of(&server).await), after);
+    assert_eq!(acquired(&text_of(&server, "/metrics").await), after);
 }
 
 pub(crate) async fn metrics_can_have_a_listener_of_their_own_that_lives_until_the_end(db: TestDatabase) {

@@ -120,6 +120,31 @@ pub(crate) async fn a_database_that_falls_silent_is_survived(db: TestDatabase) {
     server.stop().await;
 }
 
+pub(crate) async fn connections_that_the_network_forgot_are_given_up(db: TestDatabase) {
+    if db.engine() == TestEngine::Sqlite {
+        return;
+    }
+    let proxy = Proxy::start(db.url(), Door::Open).await;
+    let settings = [
+        ("DATABASE_URL", proxy.url()),
+        ("DB_POOL_TIMEOUT", "2"),
+        ("DB_STATEMENT_TIMEOUT", "2"),
+        ("REQUEST_TIMEOUT", "4"),
+    ];
+    let server = Server::start(&settings).await;
+    assert_eq!(create(&server, 1).await.status, 201);
+    // Every connection of the pool is in use when the network forgets it.
+    let asked = join_all((0..40).map(|_| server.get("/api/v1/users")));
+    let forget = async { proxy.set(Door::Forgotten) };
+    futures_util::future::join(asked, forget).await;
+    recovers(&server).await;
+    for round in 0..3 {
+        let creates = join_all((0..20).map(|number| create(&server, 10 + 100 * round + number))).await;
+        assert!(creates.iter().all(|answer| answer.status == 201), "{creates:?}");
+    }
+    server.stop().await;
+}
+
 pub(crate) async fn a_server_that_starts_before_its_database_becomes_ready(db: TestDatabase) {
     if db.engine() == TestEngine::Sqlite {
         return;

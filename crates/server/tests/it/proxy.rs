@@ -16,6 +16,8 @@ pub(crate) enum Door {
     Shut,
     /// Nothing comes through any more, and nobody says so.
     Silent,
+    /// Connections that were there stay silent for ever, as if a firewall had forgotten them; new ones lead to the database.
+    Forgotten,
 }
 
 /// The proxy. Dropping it ends all connections.
@@ -67,8 +69,9 @@ async fn pass(mut client: TcpStream, target: String, mut door: watch::Receiver<D
         let passing = async {
             match now {
                 Door::Shut => {}
+                Door::Forgotten if server.is_some() => std::future::pending().await,
                 Door::Silent => std::future::pending().await,
-                Door::Open => {
+                Door::Open | Door::Forgotten => {
                     if server.is_none() {
                         server = TcpStream::connect(&target).await.ok();
                     }

@@ -4,11 +4,11 @@ use std::fmt;
 
 use domain::{Cursor, User, UserFilter};
 use futures_util::{FutureExt, future::BoxFuture};
-use persistence::{Database, UserRepository};
+use persistence::{Freshness, UserRepository};
 use tracing::Span;
 
 use super::Resources;
-use crate::{Counters, DatabaseRuntime, UserError};
+use crate::{Counters, DatabaseRuntime, UserError, users::Reading};
 
 /// How many users a page holds.
 const PAGE_USERS: usize = 1000;
@@ -21,7 +21,8 @@ const PAGE_USERS: usize = 1000;
 ///
 /// How many users were read is logged when the export has come to its end or is dropped.
 pub struct Export {
-    database: Database,
+    reading: Reading,
+    freshness: Freshness,
     runtime: DatabaseRuntime,
     counters: Counters,
     span: Span,
@@ -50,9 +51,10 @@ impl fmt::Debug for Export {
 }
 
 impl Export {
-    pub(super) fn new(resources: Resources) -> Self {
+    pub(super) fn new(resources: Resources, freshness: Freshness) -> Self {
         Self {
-            database: resources.database,
+            reading: resources.reading,
+            freshness,
             runtime: resources.runtime,
             counters: resources.counters,
             span: Span::current(),
@@ -97,12 +99,15 @@ impl Export {
     }
 
     fn fetch_ahead(&mut self, position: Option<Cursor>) {
-        let (database, runtime) = (self.database.clone(), self.runtime.clone());
+        let (reading, runtime) = (self.reading.clone(), self.runtime.clone());
+        let freshness = reading.behind(position, self.freshness);
         let page = async move {
             let read = async move {
-                let users = UserRepository::new(database.reader());
-                let page = users.after(&UserFilter::default(), position, PAGE_USERS as u64).await;
-                Ok(page?)
+                let page = reading.read(freshness, move |connection| async move {
+                    let users = UserRepository::new(&connection);
+                    users.after(&UserFilter::default(), position, PAGE_USERS as u64).await
+                });
+                Ok(page.await?)
             };
             runtime.run(read).await
         };

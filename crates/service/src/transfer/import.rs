@@ -10,7 +10,7 @@ use persistence::{Database, PersistenceError, UserRepository};
 
 use self::ledger::Ledger;
 use super::Resources;
-use crate::{Caller, Counter, Counters, DatabaseRuntime, MAX_RETRIES, UserError, retry, user_count::UserCount};
+use crate::{Caller, DatabaseRuntime, MAX_RETRIES, Retries, UserError, user_count::UserCount};
 
 /// How many rows one transaction takes at most. A chunk is a batch, of which some users may be left out.
 const CHUNK_ROWS: usize = UserBatch::MAX_USERS;
@@ -79,7 +79,7 @@ pub struct ImportStopped {
 pub struct Import<R> {
     database: Database,
     runtime: DatabaseRuntime,
-    counters: Counters,
+    retries: Retries,
     count: UserCount,
     gathered: Chunk<R>,
     in_hand: Option<InHand<R>>,
@@ -120,6 +120,8 @@ impl<R> Import<R> {
             database,
             runtime,
             counters,
+            retries,
+            reading: _,
             count,
         } = resources;
         Self {
@@ -127,7 +129,7 @@ impl<R> Import<R> {
             ledger: Ledger::new(counters.users_imported.clone()),
             database,
             runtime,
-            counters,
+            retries,
             gathered: Chunk::new(),
             in_hand: None,
             rejected: Vec::new(),
@@ -241,7 +243,7 @@ impl<R> Import<R> {
             lines,
             unreadable,
         } = std::mem::replace(&mut self.gathered, Chunk::new());
-        let (database, retries) = (self.database.clone(), self.counters.transaction_retries.clone());
+        let (database, retries) = (self.database.clone(), self.retries.clone());
         let (runtime, ledger, looks_first) = (self.runtime.clone(), self.ledger.clone(), self.looks_first);
         let count = self.count.clone();
         let received = users.len() + unreadable.len();
@@ -295,7 +297,7 @@ impl<R> Chunk<R> {
 /// out; when it objects all the same, somebody took an address in between, and it is looked again.
 async fn write(
     database: &Database,
-    retries: &Counter,
+    retries: &Retries,
     batch: &UserBatch,
     mut looks_first: bool,
     caller: &Caller,
@@ -308,7 +310,7 @@ async fn write(
             HashSet::new()
         };
         let taken = batch.conflicts(&existing);
-        match retry(retries, || insert_free(database, batch, &taken, caller)).await {
+        match retries.run(|| insert_free(database, batch, &taken, caller)).await {
             Ok(()) => return Ok(taken),
             Err(PersistenceError::EmailTaken) => looks_first = true,
             Err(error) => return Err(error.into()),
@@ -331,6 +333,7 @@ async fn insert_free(
     if free.is_empty() {
         return Ok(());
     }
+    caller.check_presence()?;
     let transaction = database.begin().await?;
     UserRepository::new(&transaction)
         .insert_unseen(&free, Timestamp::now())

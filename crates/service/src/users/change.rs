@@ -4,12 +4,12 @@ use domain::{Precondition, Timestamp, User, UserChanges, UserId};
 use persistence::{Database, PersistenceError, Transaction, UserRepository};
 
 use super::UserService;
-use crate::{Caller, Counter, UserError, retry};
+use crate::{Caller, Retries, UserError};
 
 impl UserService {
     /// What a task of its own needs of this.
-    fn parts(&self) -> (Database, Counter) {
-        (self.database.clone(), self.counters.transaction_retries.clone())
+    fn parts(&self) -> (Database, Retries) {
+        (self.database.clone(), self.retries.clone())
     }
 
     /// Changes a user and returns it as it is then.
@@ -25,7 +25,8 @@ impl UserService {
     ) -> Result<User, UserError> {
         let (database, retries) = self.parts();
         let work = |caller: Caller| async move {
-            retry(&retries, || update(&database, id, &changes, &precondition, &caller))
+            retries
+                .run(|| update(&database, id, &changes, &precondition, &caller))
                 .await?
                 .map_err(|unmet| unmet.into_error(id))
         };
@@ -42,7 +43,7 @@ impl UserService {
         let count = self.count.clone();
         let work = |caller: Caller| async move {
             let change = count.begin_change();
-            let deleted = retry(&retries, || delete(&database, id, &precondition, &caller)).await?;
+            let deleted = retries.run(|| delete(&database, id, &precondition, &caller)).await?;
             change.end(if deleted.is_ok() { -1 } else { 0 });
             deleted.map_err(|unmet| unmet.into_error(id))
         };
@@ -80,6 +81,7 @@ async fn update(
     precondition: &Precondition,
     caller: &Caller,
 ) -> Result<Result<User, Unmet>, PersistenceError> {
+    caller.check_presence()?;
     let transaction = database.begin().await?;
     let updated = UserRepository::new(&transaction)
         .update(id, changes, precondition, Timestamp::now())
@@ -99,6 +101,7 @@ async fn delete(
     precondition: &Precondition,
     caller: &Caller,
 ) -> Result<Result<(), Unmet>, PersistenceError> {
+    caller.check_presence()?;
     let transaction = database.begin().await?;
     if !UserRepository::new(&transaction).delete(id, precondition).await? {
         return Ok(Err(Unmet::find(&transaction, id).await?));

@@ -5,10 +5,9 @@ use persistence::{Database, PersistenceError, Transaction, UserRepository};
 
 use super::UserService;
 use crate::{
-    Caller, Counter, IdempotentRequest, KeptOnce, MAX_RETRIES, UserError,
+    Caller, IdempotentRequest, KeptOnce, MAX_RETRIES, Retries, UserError,
     coalesce::WriteTogether,
     idempotency::{OnceWork, Turn},
-    retry,
     user_count::UserCount,
 };
 
@@ -18,10 +17,10 @@ impl UserService {
     /// # Errors
     /// [`UserError::EmailTaken`], decided by the unique index.
     pub async fn create(&self, new_user: NewUser) -> Result<User, UserError> {
-        if let Some(creations) = &self.creations {
+        if let Some(creations) = &self.shared_creations {
             return creations.write(new_user).await;
         }
-        let creation = self.creation();
+        let creation = self.creation.clone();
         let work = |caller: Caller| async move { creation.write_alone(new_user, &caller).await };
         self.runtime.run_for_caller(work).await
     }
@@ -53,10 +52,10 @@ impl UserService {
     /// # Errors
     /// [`UserError::EmailsTaken`] with every user of the batch whose address is not free.
     pub async fn create_many(&self, batch: UserBatch) -> Result<Vec<User>, UserError> {
-        let creation = self.creation();
+        let creation = self.creation.clone();
         let work = |caller: Caller| async move {
             let (database, retries) = (&creation.database, &creation.retries);
-            let insert = || async { Ok(retry(retries, || insert_all(database, &batch, &caller)).await?) };
+            let insert = || async { Ok(retries.run(|| insert_all(database, &batch, &caller)).await?) };
             let change = creation.count.begin_change();
             let outcome = unless_taken(database, &batch, insert).await;
             change.end_creating(&outcome, Vec::len);
@@ -87,36 +86,34 @@ impl UserService {
         };
         self.idempotency.in_turn(request, in_turn).await
     }
-
-    /// What creating a user takes.
-    pub(super) fn creation(&self) -> Creation {
-        Creation {
-            database: self.database.clone(),
-            retries: self.counters.transaction_retries.clone(),
-            count: self.count.clone(),
-        }
-    }
 }
 
-/// The creation of users that have nothing to do with each other.
+/// The creation of users that have nothing to do with each other. Cloning shares what it works with.
+#[derive(Clone, Debug)]
 pub(super) struct Creation {
     database: Database,
-    retries: Counter,
+    retries: Retries,
     count: UserCount,
 }
 
 impl Creation {
+    pub(super) fn new(database: Database, retries: Retries, count: UserCount) -> Self {
+        Self {
+            database,
+            retries,
+            count,
+        }
+    }
+
     async fn write_alone(&self, new_user: NewUser, caller: &Caller) -> Result<User, UserError> {
         let change = self.count.begin_change();
         let users = UserRepository::new(self.database.writer());
         let insert = || async {
             // A conflict is no reason to go on for somebody who has gone.
-            if caller.is_gone() {
-                return Err(PersistenceError::Abandoned);
-            }
+            caller.check_presence()?;
             users.insert(new_user.clone(), Timestamp::now()).await
         };
-        let outcome = retry(&self.retries, insert).await.map_err(UserError::from);
+        let outcome = self.retries.run(insert).await.map_err(UserError::from);
         change.end_creating(&outcome, |_| 1);
         outcome
     }
@@ -149,7 +146,9 @@ impl WriteTogether for Creation {
 
     async fn write(&self, new_users: &[NewUser]) -> Result<Vec<User>, UserError> {
         let change = self.count.begin_change();
-        let outcome = retry(&self.retries, || self.insert(new_users))
+        let outcome = self
+            .retries
+            .run(|| self.insert(new_users))
             .await
             .map_err(UserError::from);
         change.end_creating(&outcome, Vec::len);
@@ -207,6 +206,7 @@ impl OnceWork for CreateMany {
 }
 
 async fn insert_all(database: &Database, batch: &UserBatch, caller: &Caller) -> Result<Vec<User>, PersistenceError> {
+    caller.check_presence()?;
     let transaction = database.begin().await?;
     let users = UserRepository::new(&transaction)
         .insert_many(batch.users(), Timestamp::now())

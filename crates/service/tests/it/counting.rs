@@ -10,7 +10,7 @@ use std::{
 
 use domain::{PageNumber, PageRequest, PageSize, Precondition};
 use persistence::test_db::TestDatabase;
-use service::UserService;
+use service::{Freshness, UserService};
 use tokio::task::JoinSet;
 
 use crate::{
@@ -24,7 +24,7 @@ pub(crate) async fn total(users: &UserService) -> u64 {
         number: PageNumber::FIRST,
         size: PageSize::new(1).unwrap(),
     };
-    users.page(EVERYBODY, one_user).await.unwrap().total
+    users.page(EVERYBODY, one_user, Freshness::MayLag).await.unwrap().total
 }
 
 pub(crate) async fn who_was_told_of_a_change_is_counted_right(db: TestDatabase) {
@@ -99,7 +99,7 @@ pub(crate) async fn a_page_does_not_disprove_its_own_total(db: TestDatabase) {
             number: PageNumber::new(number).unwrap(),
             size: PageSize::new(5).unwrap(),
         };
-        here.page(EVERYBODY, request)
+        here.page(EVERYBODY, request, Freshness::MayLag)
     };
     let first = page(1).await.unwrap();
     assert!(

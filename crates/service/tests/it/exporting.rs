@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use domain::{Precondition, User, UserId};
 use persistence::{UserRepository, test_db::TestDatabase};
-use service::{Export, UserError, UserService};
+use service::{Export, Freshness, UserError, UserService};
 
 use crate::support::{EVERYBODY, new_user, settled, users_of};
 
@@ -28,7 +28,7 @@ async fn rest_of(export: &mut Export) -> Vec<User> {
 
 pub(crate) async fn everybody_is_exported_once_in_the_order_of_the_list(db: TestDatabase) {
     let users = users_of(db.database());
-    assert_eq!(rest_of(&mut users.export()).await, []);
+    assert_eq!(rest_of(&mut users.export(Freshness::MayLag)).await, []);
     for (more, pages) in [(1, 1), (999, 1), (1, 2), (1500, 3)] {
         let before = users.counters().users_exported.get();
         let offset = UserRepository::new(db.database().writer())
@@ -42,7 +42,7 @@ pub(crate) async fn everybody_is_exported_once_in_the_order_of_the_list(db: Test
         }
         import.finish().await.unwrap();
         let total = offset + more;
-        let mut export = users.export();
+        let mut export = users.export(Freshness::MayLag);
         let exported = rest_of(&mut export).await;
         let stored = UserRepository::new(db.database().writer())
             .page(&EVERYBODY, 0, 10_000)
@@ -58,7 +58,7 @@ pub(crate) async fn everybody_is_exported_once_in_the_order_of_the_list(db: Test
 pub(crate) async fn an_export_repeats_and_skips_nobody_who_stays_while_others_come_and_go(db: TestDatabase) {
     let users = users_of(db.database());
     fill(&users, 3500).await;
-    let mut export = users.export();
+    let mut export = users.export(Freshness::MayLag);
     let mut seen = export.next_page().await.unwrap().unwrap();
     assert_eq!(seen.len(), 1000);
     let newest = seen[0].id.get();
@@ -86,7 +86,7 @@ pub(crate) async fn an_export_repeats_and_skips_nobody_who_stays_while_others_co
 pub(crate) async fn no_connection_is_held_for_a_slow_reader(db: TestDatabase) {
     let users = users_of(db.database());
     fill(&users, 2500).await;
-    let mut export = users.export();
+    let mut export = users.export(Freshness::MayLag);
     for _ in 0..3 {
         assert!(export.next_page().await.unwrap().is_some());
         // Includes the page that was fetched ahead.
@@ -100,7 +100,7 @@ pub(crate) async fn an_export_ends_with_the_page_that_cannot_be_read(db: TestDat
     fill(&users, 2500).await;
     db.execute("UPDATE users SET email = 'Not An Address' WHERE email = 'user1@example.com'")
         .await;
-    let mut export = users.export();
+    let mut export = users.export(Freshness::MayLag);
     for _ in 0..2 {
         assert_eq!(export.next_page().await.unwrap().unwrap().len(), 1000);
     }

@@ -143,7 +143,7 @@ pub(crate) async fn a_conflict_with_another_transaction_repeats_the_chunk(db: Te
     let database = object(&db, "INSERT", 2, Objection::Conflict).await;
     let users = users_of(&database);
     expect_counts(import_all(&users, 1..=10).await.progress, 10, 0);
-    assert_eq!(users.counters().transaction_retries.get(), 2);
+    assert_eq!(users.counters().retries.conflicts.get(), 2);
     database.close().await.unwrap();
 }
 

@@ -10,7 +10,10 @@ extern crate async_starter_service as service;
 
 use std::process::ExitCode;
 
-use persistence::{on_every_empty_engine, on_every_engine, test_db};
+use persistence::{
+    on_every_empty_engine, on_every_engine,
+    test_db::{self, TestEngine},
+};
 
 mod atomicity;
 mod batches;
@@ -18,6 +21,7 @@ mod counting;
 mod exporting;
 mod health;
 mod importing;
+mod losing;
 mod once;
 mod preconditions;
 mod retrying;
@@ -67,6 +71,10 @@ fn main() -> ExitCode {
         retrying::a_conflict_that_does_not_pass_is_reported_after_three_repetitions,
         retrying::use_cases_survive_as_many_conflicts_as_are_retried,
         retrying::what_is_no_conflict_is_not_run_again,
+        retrying::a_transaction_that_waited_too_long_for_a_row_is_run_again,
+        retrying::what_somebody_no_longer_waits_for_is_not_run_again,
+        losing::use_cases_survive_the_loss_of_a_connection_where_no_effect_can_be_doubled,
+        losing::a_create_that_may_have_happened_is_not_run_again,
         runtime::a_panic_reaches_the_caller_and_undoes_the_transaction,
         runtime::work_runs_on_its_own_runtime_whoever_waits_for_it,
         runtime::a_runtime_that_stopped_says_so,
@@ -102,5 +110,10 @@ fn main() -> ExitCode {
     cases.extend(on_every_empty_engine![
         health::pending_migrations_are_told_from_a_silent_database,
     ]);
+    cases.extend(
+        on_every_engine![retrying::what_another_node_has_overtaken_is_run_again]
+            .into_iter()
+            .map(|case| case.only_on(TestEngine::MariaDb).needing(retrying::GALERA)),
+    );
     test_db::main(cases)
 }

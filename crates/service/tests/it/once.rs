@@ -7,11 +7,11 @@ use persistence::{
     HexHash, IdempotencyRepository, UserRepository,
     test_db::{TestDatabase, TestEngine},
 };
-use service::{IdempotentRequest, KeptOnce, UserError, UserService};
+use service::{Freshness, IdempotentRequest, KeptOnce, UserError, UserService, UserServiceOptions};
 use tokio::{task::JoinSet, time::timeout};
 
 use crate::support::{
-    EVERYBODY, Objection, attempts, batch, count, new_user, object, rename, settled, stored, users_of,
+    EVERYBODY, Objection, attempts, batch, count, new_user, object, options, rename, runtime, settled, stored, users_of,
 };
 
 const REQUEST: IdempotentRequest = IdempotentRequest {
@@ -55,7 +55,7 @@ pub(crate) async fn what_was_done_is_not_done_again_and_is_answered_as_before(db
     let users = users_of(db.database());
     let first = create_ann(&users, REQUEST).await.unwrap();
     let ann = users
-        .after(EVERYBODY, None, PageSize::DEFAULT)
+        .after(EVERYBODY, None, PageSize::DEFAULT, Freshness::MayLag)
         .await
         .unwrap()
         .users
@@ -199,7 +199,11 @@ async fn waits_in_vain(db: &TestDatabase, here: &UserService, there: &UserServic
 }
 
 pub(crate) async fn an_expired_key_is_as_good_as_new(db: TestDatabase) {
-    let users = users_of(db.database()).with_idempotency_time_to_live(Duration::ZERO);
+    let options = UserServiceOptions {
+        idempotency_time_to_live: Duration::ZERO,
+        ..options()
+    };
+    let users = UserService::new(db.database().clone(), runtime(), options);
     create_ann(&users, REQUEST).await.unwrap();
     let bob = new_user("Bob", "bob@example.com");
     let second = users.create_once(OTHER_REQUEST, bob, id_and_name).await.unwrap();

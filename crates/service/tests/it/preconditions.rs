@@ -2,7 +2,7 @@
 
 use domain::{PageSize, Precondition, Revision, UserId};
 use persistence::test_db::TestDatabase;
-use service::UserError;
+use service::{Freshness, UserError};
 use tokio::task::JoinSet;
 
 use crate::support::{EVERYBODY, email, new_user, rename, stored, users_of};
@@ -97,7 +97,10 @@ pub(crate) async fn a_row_written_by_hand_can_be_guarded(db: TestDatabase) {
         .await;
     }
     let users = users_of(db.database());
-    let page = users.after(EVERYBODY, None, PageSize::DEFAULT).await.unwrap();
+    let page = users
+        .after(EVERYBODY, None, PageSize::DEFAULT, Freshness::MayLag)
+        .await
+        .unwrap();
     assert_eq!(page.users.len(), 4);
     for user in page.users {
         let precondition = Precondition::OneOf(vec![user.revision()]);

@@ -6,17 +6,24 @@ use std::{
         Mutex,
         atomic::{AtomicU32, Ordering},
     },
+    time::Duration,
 };
 
 use domain::{Precondition, Timestamp, UserChanges, UserId};
 use persistence::{
-    Database, DatabaseOptions, PersistenceError, UserRepository,
-    test_db::{TestDatabase, TestEngine},
+    Database, DatabaseOptions, PersistenceError, RetryReason, UserRepository,
+    test_db::{TestDatabase, TestEngine, variable},
 };
-use service::{Counter, MAX_RETRIES, UserError, retry};
+use service::{Freshness, MAX_RETRIES, UserError, UserService, UserServiceOptions};
 use tokio::sync::Barrier;
 
-use crate::support::{Objection, attempts, count, new_user, object, rename, settled, stored, users_of};
+use crate::support::{
+    Objection, attempts, count, eventually, new_user, object, options, rename, retries, runtime, settled, stored,
+    users_of,
+};
+
+/// The variable that names the nodes of a Galera cluster, separated by commas.
+pub(crate) const GALERA: &str = "TEST_GALERA_URLS";
 
 /// Another pool on the same SQLite file whose writer does not wait for the lock.
 async fn impatient(db: &TestDatabase) -> Database {
@@ -33,11 +40,11 @@ pub(crate) async fn the_victim_of_a_deadlock_is_run_again(db: TestDatabase) {
     let users = users_of(db.database());
     let ann = users.create(new_user("Ann", "ann@example.com")).await.unwrap().id;
     let bob = users.create(new_user("Bob", "bob@example.com")).await.unwrap().id;
-    let (runs, retries) = (AtomicU32::new(0), Counter::default());
+    let (runs, (retries, counters)) = (AtomicU32::new(0), retries());
     let both_hold_a_row = Barrier::new(2);
     let cross = |first: UserId, second: UserId, changes: UserChanges| {
         let (db, runs, both_hold_a_row, mut is_first_run) = (&db, &runs, &both_hold_a_row, true);
-        retry(&retries, move || {
+        retries.run(move || {
             let meet = replace(&mut is_first_run, false);
             let changes = changes.clone();
             async move {
@@ -60,7 +67,7 @@ pub(crate) async fn the_victim_of_a_deadlock_is_run_again(db: TestDatabase) {
     let outcomes = tokio::join!(cross(ann, bob, rename("1")), cross(bob, ann, rename("2")));
     assert!(outcomes.0.is_ok() && outcomes.1.is_ok(), "{outcomes:?}");
     assert!(runs.load(Ordering::Relaxed) >= 3, "there was no deadlock");
-    assert_eq!(retries.get() + 2, u64::from(runs.load(Ordering::Relaxed)));
+    assert_eq!(counters.total() + 2, u64::from(runs.load(Ordering::Relaxed)));
     let (ann, bob) = (stored(&db, ann).await.unwrap(), stored(&db, bob).await.unwrap());
     assert_eq!((ann.version, bob.version), (3, 3), "each happened once");
     assert_eq!(ann.name, bob.name, "one after the other");
@@ -81,8 +88,8 @@ pub(crate) async fn a_write_based_on_outdated_reads_is_run_again(db: TestDatabas
         TestEngine::MariaDb => "SET SESSION innodb_snapshot_isolation = ON",
         TestEngine::MySql | TestEngine::Sqlite => "DO 0",
     };
-    let (runs, retries) = (AtomicU32::new(0), Counter::default());
-    let outcome = retry(&retries, || async {
+    let (runs, (retries, _)) = (AtomicU32::new(0), retries());
+    let outcome = retries.run(|| async {
         let transaction = db.database().begin().await?;
         db.query(&transaction, set_up).await;
         let mine = UserRepository::new(&transaction);
@@ -113,8 +120,8 @@ pub(crate) async fn a_transaction_that_finds_sqlite_busy_is_run_again(db: TestDa
     }
     let holder = Mutex::new(Some(db.database().begin().await.unwrap()));
     let other = impatient(&db).await;
-    let (runs, retries) = (AtomicU32::new(0), Counter::default());
-    let outcome = retry(&retries, || async {
+    let (runs, (retries, counters)) = (AtomicU32::new(0), retries());
+    let outcome = retries.run(|| async {
         if runs.fetch_add(1, Ordering::Relaxed) == 2 {
             let holder = holder.lock().unwrap().take();
             holder.unwrap().rollback().await?;
@@ -127,7 +134,7 @@ pub(crate) async fn a_transaction_that_finds_sqlite_busy_is_run_again(db: TestDa
     });
     outcome.await.unwrap();
     assert_eq!((runs.load(Ordering::Relaxed), count(&db).await), (3, 1));
-    assert_eq!(retries.get(), 2);
+    assert_eq!(counters.total(), 2);
     other.close().await.unwrap();
 }
 
@@ -142,8 +149,8 @@ pub(crate) async fn a_conflict_that_does_not_pass_is_reported_after_three_repeti
     } else {
         (object(&db, "UPDATE", 1000, Objection::Conflict).await, None)
     };
-    let (runs, retries) = (AtomicU32::new(0), Counter::default());
-    let outcome = retry(&retries, || async {
+    let (runs, (retries, counters)) = (AtomicU32::new(0), retries());
+    let outcome = retries.run(|| async {
         runs.fetch_add(1, Ordering::Relaxed);
         let transaction = database.begin().await?;
         UserRepository::new(&transaction)
@@ -152,9 +159,9 @@ pub(crate) async fn a_conflict_that_does_not_pass_is_reported_after_three_repeti
         transaction.commit().await
     });
     let refused = outcome.await.unwrap_err();
-    assert!(refused.is_retryable(), "{refused:?}");
+    assert!(refused.retry_reason() == Some(RetryReason::Conflict), "{refused:?}");
     assert_eq!(runs.load(Ordering::Relaxed), MAX_RETRIES + 1);
-    assert_eq!(retries.get(), u64::from(MAX_RETRIES));
+    assert_eq!(counters.total(), u64::from(MAX_RETRIES));
     // The use case does the same, and says that the database is busy.
     let refused = users_of(&database)
         .update(ann.id, rename("Anna"), Precondition::None)
@@ -203,8 +210,8 @@ pub(crate) async fn what_is_no_conflict_is_not_run_again(db: TestDatabase) {
         .create(new_user("Ann", "ann@example.com"))
         .await
         .unwrap();
-    let (runs, retries) = (AtomicU32::new(0), Counter::default());
-    let outcome = retry(&retries, || async {
+    let (runs, (retries, counters)) = (AtomicU32::new(0), retries());
+    let outcome = retries.run(|| async {
         runs.fetch_add(1, Ordering::Relaxed);
         UserRepository::new(db.database().writer())
             .insert(new_user("Ann", "ann@example.com"), Timestamp::now())
@@ -216,11 +223,128 @@ pub(crate) async fn what_is_no_conflict_is_not_run_again(db: TestDatabase) {
 
     let closed = Database::open(&DatabaseOptions { ..db.options() }).await.unwrap();
     closed.close().await.unwrap();
-    let outcome = retry(&retries, || async {
+    let outcome = retries.run(|| async {
         runs.fetch_add(1, Ordering::Relaxed);
         closed.begin().await
     });
     let refused = outcome.await.unwrap_err();
     assert!(matches!(refused, PersistenceError::Unavailable(_)), "{refused:?}");
-    assert_eq!((runs.load(Ordering::Relaxed), retries.get()), (1, 0));
+    assert_eq!((runs.load(Ordering::Relaxed), counters.total()), (1, 0));
+}
+
+/// Gives each wait for a row a second, and a statement five.
+async fn impatient_for_rows(db: &TestDatabase) -> Database {
+    let options = DatabaseOptions {
+        statement_timeout: Some(Duration::from_secs(5)),
+        ..db.options()
+    };
+    Database::open(&options).await.unwrap()
+}
+
+pub(crate) async fn a_transaction_that_waited_too_long_for_a_row_is_run_again(db: TestDatabase) {
+    if db.engine() == TestEngine::Sqlite {
+        // There the whole database is locked, which is a conflict.
+        return;
+    }
+    let ann = users_of(db.database())
+        .create(new_user("Ann", "ann@example.com"))
+        .await
+        .unwrap();
+    let database = impatient_for_rows(&db).await;
+    let users = users_of(&database);
+    let holder = db.database().begin().await.unwrap();
+    let held = UserRepository::new(&holder)
+        .update(ann.id, &rename("Held"), &Precondition::None, Timestamp::now())
+        .await;
+    held.unwrap();
+    let update = tokio::spawn({
+        let users = users.clone();
+        async move { users.update(ann.id, rename("Anna"), Precondition::None).await }
+    });
+    let counters = users.counters().retries.clone();
+    eventually("a wait was given up", || async { counters.lock_timeouts.get() > 0 }).await;
+    holder.commit().await.unwrap();
+    let anna = update.await.unwrap().unwrap();
+    assert_eq!(
+        (anna.name.as_str(), anna.version),
+        ("Anna", 3),
+        "after the holder's, and once"
+    );
+    assert_eq!(counters.total(), counters.lock_timeouts.get());
+    settled(&database).await;
+}
+
+pub(crate) async fn what_somebody_no_longer_waits_for_is_not_run_again(db: TestDatabase) {
+    let ann = users_of(db.database())
+        .create(new_user("Ann", "ann@example.com"))
+        .await
+        .unwrap();
+    let database = match db.engine() {
+        TestEngine::Sqlite => impatient(&db).await,
+        _ => impatient_for_rows(&db).await,
+    };
+    let options = UserServiceOptions {
+        request_timeout: Duration::ZERO,
+        ..options()
+    };
+    let users = UserService::new(database.clone(), runtime(), options);
+    let holder = db.database().begin().await.unwrap();
+    let held = UserRepository::new(&holder)
+        .update(ann.id, &rename("Held"), &Precondition::None, Timestamp::now())
+        .await;
+    held.unwrap();
+    let refused = users
+        .update(ann.id, rename("Anna"), Precondition::None)
+        .await
+        .unwrap_err();
+    assert!(matches!(refused, UserError::DatabaseUnavailable(_)), "{refused:?}");
+    assert_eq!(users.counters().retries.total(), 0);
+    holder.rollback().await.unwrap();
+    settled(&database).await;
+    assert_eq!(stored(&db, ann.id).await.unwrap(), ann);
+}
+
+/// The nodes of a Galera cluster, where a transaction that another node's has overtaken fails at COMMIT.
+pub(crate) async fn what_another_node_has_overtaken_is_run_again(_: TestDatabase) {
+    let nodes = variable(GALERA).unwrap();
+    let (here, there) = nodes.split_once(',').unwrap();
+    let db = TestDatabase::create_at(TestEngine::MariaDb, here).await;
+    let there = DatabaseOptions {
+        url: db.url_on(there).into(),
+        ..db.options()
+    };
+    let there = Database::open(&there).await.unwrap();
+    let ann = users_of(db.database())
+        .create(new_user("Ann", "ann@example.com"))
+        .await
+        .unwrap();
+    eventually("the other node has it", || async {
+        users_of(&there).get(ann.id, Freshness::Current).await.is_ok()
+    })
+    .await;
+    let (runs, (retries, counters)) = (AtomicU32::new(0), retries());
+    let outcome = retries.run(|| async {
+        let transaction = db.database().begin().await?;
+        UserRepository::new(&transaction)
+            .update(ann.id, &rename("Here"), &Precondition::None, Timestamp::now())
+            .await?;
+        if runs.fetch_add(1, Ordering::Relaxed) == 0 {
+            // Nothing locks the row on the other node.
+            let elsewhere = users_of(&there);
+            let overtaken = elsewhere.update(ann.id, rename("There"), Precondition::None).await;
+            overtaken.unwrap();
+        }
+        transaction.commit().await
+    });
+    outcome.await.unwrap();
+    assert_eq!(runs.load(Ordering::Relaxed), 2, "no node was overtaken");
+    assert_eq!((counters.conflicts.get(), counters.total()), (1, 1));
+    let stored = stored(&db, ann.id).await.unwrap();
+    assert_eq!(
+        (stored.name.as_str(), stored.version),
+        ("Here", 3),
+        "both happened, once each"
+    );
+    there.close().await.unwrap();
+    db.remove().await;
 }

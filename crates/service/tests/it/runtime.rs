@@ -5,7 +5,7 @@ use std::{panic::AssertUnwindSafe, time::Duration};
 use domain::{Precondition, Timestamp};
 use futures_util::FutureExt;
 use persistence::{Database, UserRepository, test_db::TestDatabase};
-use service::{DatabaseRuntime, HealthService, RuntimeStopped, UserError, UserService};
+use service::{DatabaseRuntime, HealthService, RuntimeStopped, UserError, UserService, UserServiceOptions};
 use tokio::{runtime, time::timeout};
 
 use crate::support::{count, new_user, rename, runtime, settled, stored, users_of};
@@ -59,7 +59,7 @@ pub(crate) async fn work_runs_on_its_own_runtime_whoever_waits_for_it(db: TestDa
     assert_eq!(seen.unwrap(), id);
     // A pool whose sockets live there serves callers here.
     let database = Database::open(&db.options()).await.unwrap();
-    let users = UserService::new(database.clone(), elsewhere.clone());
+    let users = UserService::new(database.clone(), elsewhere.clone(), UserServiceOptions::default());
     let ann = users.create(new_user("Ann", "ann@example.com")).await.unwrap();
     assert_eq!(stored(&db, ann.id).await.unwrap(), ann);
     elsewhere
@@ -75,7 +75,7 @@ pub(crate) async fn a_runtime_that_stopped_says_so(db: TestDatabase) {
     own.shutdown_background();
     let outcome = stopped.run(async { Ok::<_, RuntimeStopped>(()) }).await;
     assert_eq!(outcome, Err(RuntimeStopped));
-    let users = UserService::new(db.database().clone(), stopped.clone());
+    let users = UserService::new(db.database().clone(), stopped.clone(), UserServiceOptions::default());
     let refused = users.create(new_user("Ann", "ann@example.com")).await.unwrap_err();
     assert!(matches!(refused, UserError::Stopped(_)), "{refused:?}");
     assert_eq!(count(&db).await, 0);
@@ -90,7 +90,11 @@ pub(crate) async fn a_runtime_that_stops_undoes_what_it_was_doing(db: TestDataba
         .unwrap();
     let own = another_runtime();
     let database = Database::open(&db.options()).await.unwrap();
-    let users = UserService::new(database, DatabaseRuntime::new(own.handle().clone()));
+    let users = UserService::new(
+        database,
+        DatabaseRuntime::new(own.handle().clone()),
+        UserServiceOptions::default(),
+    );
     let holder = db.database().begin().await.unwrap();
     UserRepository::new(&holder)
         .delete(ann.id, &Precondition::None)

@@ -14,14 +14,14 @@ use persistence::{
     test_db::{TestDatabase, TestEngine},
 };
 use rand::{RngExt, SeedableRng, rngs::StdRng};
-use service::{Coalescing, UserError, UserService};
+use service::{Coalescing, Freshness, UserError, UserService, UserServiceOptions};
 use tokio::task::JoinSet;
 
 use crate::support::{batch, count, eventually, new_user, rename, runtime, settled, stored};
 
 /// Use cases that share what can be shared, whatever the other tests do.
 pub(crate) fn sharing(database: &Database) -> UserService {
-    UserService::new(database.clone(), runtime()).with_coalescing(Coalescing::default())
+    UserService::new(database.clone(), runtime(), UserServiceOptions::default())
 }
 
 pub(crate) fn numbered(number: usize) -> NewUser {
@@ -223,7 +223,9 @@ pub(crate) async fn when_the_connection_of_a_batch_breaks_its_members_are_told_a
             Err(other) => panic!("{other:?} for {asked:?}"),
         }
     }
-    assert!(broken > 0, "no batch was hit");
+    // A batch that is a transaction left nothing, and is run again; one that is a single statement may have been committed.
+    let run_again = users.counters().retries.lost_connections.get();
+    assert!(broken > 0 || run_again > 0, "no batch was hit");
     settled(db.database()).await;
     let stored = db
         .query(db.database().writer(), "SELECT email FROM users")
@@ -242,7 +244,7 @@ pub(crate) async fn a_row_that_breaks_the_rules_fails_only_who_asks_for_it(db: T
     let mut gets = JoinSet::new();
     for round in 0..100 {
         let (users, user) = (users.clone(), all[round % all.len()].clone());
-        gets.spawn(async move { (users.get(user.id).await, user) });
+        gets.spawn(async move { (users.get(user.id, Freshness::MayLag).await, user) });
     }
     for (outcome, user) in gets.join_all().await {
         match outcome {
@@ -322,7 +324,7 @@ async fn read_often(users: UserService, histories: Vec<History>, seed: u64) {
     for _ in 0..8 {
         let history = &histories[rng.random_range(0..histories.len())];
         let told = history.told.load(Ordering::SeqCst);
-        let found = users.get(history.id).await.unwrap().version;
+        let found = users.get(history.id, Freshness::MayLag).await.unwrap().version;
         let asked = history.asked.load(Ordering::SeqCst);
         assert!(
             (told..=asked).contains(&found),
@@ -343,12 +345,16 @@ pub(crate) async fn nothing_is_shared_where_that_is_switched_off(db: TestDatabas
         reads: false,
         writes: false,
     };
-    let users = UserService::new(db.database().clone(), runtime()).with_coalescing(off);
+    let options = UserServiceOptions {
+        coalescing: off,
+        ..UserServiceOptions::default()
+    };
+    let users = UserService::new(db.database().clone(), runtime(), options);
     let created = outcomes(create_all(&users, (0..50).map(numbered))).await;
     let mut gets = JoinSet::new();
     for (_, user) in created {
         let (users, user) = (users.clone(), user.unwrap());
-        gets.spawn(async move { assert_eq!(users.get(user.id).await.unwrap(), user) });
+        gets.spawn(async move { assert_eq!(users.get(user.id, Freshness::MayLag).await.unwrap(), user) });
     }
     gets.join_all().await;
     assert_eq!(crate::counting::total(&users).await, 50);

@@ -7,7 +7,7 @@ use persistence::{
     Database, DatabaseOptions, UserRepository,
     test_db::{TestDatabase, TestEngine, variable},
 };
-use service::{Coalescing, DatabaseRuntime, UserService};
+use service::{Coalescing, DatabaseRuntime, Retries, RetryCounters, UserService, UserServiceOptions};
 use tokio::runtime::Handle;
 
 pub(crate) const EVERYBODY: UserFilter = UserFilter { email: None };
@@ -19,12 +19,26 @@ pub(crate) fn runtime() -> DatabaseRuntime {
 
 /// The use cases as they are by default. With `TEST_COALESCING=off` none shares a statement: the answers must be the same.
 pub(crate) fn users_of(database: &Database) -> UserService {
+    UserService::new(database.clone(), runtime(), options())
+}
+
+/// The options of [`users_of`].
+pub(crate) fn options() -> UserServiceOptions {
     let shares = variable("TEST_COALESCING").as_deref() != Some("off");
     let coalescing = Coalescing {
         reads: shares,
         writes: shares,
     };
-    UserService::new(database.clone(), runtime()).with_coalescing(coalescing)
+    UserServiceOptions {
+        coalescing,
+        ..UserServiceOptions::default()
+    }
+}
+
+/// Repetitions as the use cases have them, and what they count.
+pub(crate) fn retries() -> (Retries, RetryCounters) {
+    let counters = RetryCounters::default();
+    (Retries::new(counters.clone(), options().request_timeout), counters)
 }
 
 pub(crate) fn name(text: &str) -> UserName {

@@ -2,7 +2,7 @@
 
 use domain::{PageNumber, PageRequest, PageSize, Precondition, UserChanges, UserFilter, UserId};
 use persistence::test_db::TestDatabase;
-use service::UserError;
+use service::{Freshness, UserError};
 use tokio::task::JoinSet;
 
 use crate::support::{EVERYBODY, batch, count, email, name, new_user, rename, stored, users_of};
@@ -23,7 +23,7 @@ pub(crate) async fn a_user_is_created_read_changed_and_deleted(db: TestDatabase)
     let ann = users.create(new_user("Ann", "Ann@Example.com")).await.unwrap();
     assert_eq!((ann.name.as_str(), ann.email.as_str()), ("Ann", "ann@example.com"));
     assert_eq!((ann.version, ann.created_at), (1, ann.updated_at));
-    assert_eq!(users.get(ann.id).await.unwrap(), ann);
+    assert_eq!(users.get(ann.id, Freshness::MayLag).await.unwrap(), ann);
     assert_eq!(stored(&db, ann.id).await.unwrap(), ann);
 
     let changes = UserChanges::new(Some(name("Anna")), Some(email("anna@example.com"))).unwrap();
@@ -31,7 +31,7 @@ pub(crate) async fn a_user_is_created_read_changed_and_deleted(db: TestDatabase)
     assert_eq!((anna.name.as_str(), anna.email.as_str()), ("Anna", "anna@example.com"));
     assert_eq!((anna.id, anna.created_at, anna.version), (ann.id, ann.created_at, 2));
     assert!(anna.updated_at > ann.updated_at);
-    assert_eq!(users.get(ann.id).await.unwrap(), anna);
+    assert_eq!(users.get(ann.id, Freshness::MayLag).await.unwrap(), anna);
     // A change to what is there already is none.
     assert_eq!(users.update(ann.id, changes, Precondition::None).await.unwrap(), anna);
 
@@ -45,13 +45,13 @@ pub(crate) async fn nobody_cannot_be_read_changed_or_deleted(db: TestDatabase) {
     users.delete(ann.id, Precondition::None).await.unwrap();
     let nobody = ann.id;
     let is_refused = |error: UserError| matches!(error, UserError::NotFound(id) if id == nobody);
-    assert!(is_refused(users.get(nobody).await.unwrap_err()));
+    assert!(is_refused(users.get(nobody, Freshness::MayLag).await.unwrap_err()));
     assert!(is_refused(
         users.update(nobody, rename("X"), Precondition::None).await.unwrap_err()
     ));
     assert!(is_refused(users.delete(nobody, Precondition::None).await.unwrap_err()));
     let largest = UserId::new(i64::MAX).unwrap();
-    let refused = users.get(largest).await.unwrap_err();
+    let refused = users.get(largest, Freshness::MayLag).await.unwrap_err();
     assert_eq!(refused.to_string(), "User with id 9223372036854775807 not found");
 }
 
@@ -101,7 +101,7 @@ pub(crate) async fn five_users_are_created_at_once(db: TestDatabase) {
         created.push(outcome.unwrap().unwrap());
     }
     for user in &created {
-        assert_eq!(&users.get(user.id).await.unwrap(), user);
+        assert_eq!(&users.get(user.id, Freshness::MayLag).await.unwrap(), user);
     }
     assert_eq!((created.len(), count(&db).await), (5, 5));
 }
@@ -130,7 +130,7 @@ pub(crate) async fn changes_of_one_user_at_once_are_all_counted(db: TestDatabase
 
 pub(crate) async fn pages_and_the_walk_show_the_newest_first_and_count_everybody(db: TestDatabase) {
     let users = users_of(db.database());
-    let empty = users.page(EVERYBODY, request(1, 3)).await.unwrap();
+    let empty = users.page(EVERYBODY, request(1, 3), Freshness::MayLag).await.unwrap();
     assert!((empty.users.is_empty(), empty.total, empty.next) == (true, 0, None));
     users.create_many(batch(&["a", "b", "c"])).await.unwrap();
     users.create(new_user("d", "d@example.com")).await.unwrap();
@@ -146,7 +146,10 @@ pub(crate) async fn pages_and_the_walk_show_the_newest_first_and_count_everybody
         (2, 2, "ba", false),
         (1000, 100, "", false),
     ] {
-        let page = users.page(EVERYBODY, request(number, per_page)).await.unwrap();
+        let page = users
+            .page(EVERYBODY, request(number, per_page), Freshness::MayLag)
+            .await
+            .unwrap();
         let names: String = page.users.iter().map(|user| user.name.as_str()).collect();
         let found = (names.as_str(), page.total, page.next.is_some());
         assert_eq!(found, (shown, 4, goes_on), "page {number} of {per_page}");
@@ -155,7 +158,10 @@ pub(crate) async fn pages_and_the_walk_show_the_newest_first_and_count_everybody
     let mut walked = String::new();
     let mut position = None;
     loop {
-        let slice = users.after(EVERYBODY, position, size(2)).await.unwrap();
+        let slice = users
+            .after(EVERYBODY, position, size(2), Freshness::MayLag)
+            .await
+            .unwrap();
         walked.extend(slice.users.iter().map(|user| user.name.as_str()));
         position = slice.next;
         if position.is_none() {
@@ -168,8 +174,18 @@ pub(crate) async fn pages_and_the_walk_show_the_newest_first_and_count_everybody
         let filter = UserFilter {
             email: Some(email(address)),
         };
-        let page = users.page(filter.clone(), request(1, 3)).await.unwrap();
+        let page = users
+            .page(filter.clone(), request(1, 3), Freshness::MayLag)
+            .await
+            .unwrap();
         assert_eq!((page.total, page.users.len() as u64), (total, total));
-        assert_eq!(users.after(filter, None, size(3)).await.unwrap().users, page.users);
+        assert_eq!(
+            users
+                .after(filter, None, size(3), Freshness::MayLag)
+                .await
+                .unwrap()
+                .users,
+            page.users
+        );
     }
 }

@@ -10,7 +10,7 @@ pub(super) const X_PROCESS_TIME: HeaderName = HeaderName::from_static("x-process
 const MAX_REQUEST_ID_CHARS: usize = 128;
 
 /// The client's own id where it is harmless in a log, else a fresh one that sorts by time.
-pub(super) fn request_id(headers: &HeaderMap) -> String {
+pub(crate) fn request_id(headers: &HeaderMap) -> String {
     let is_harmless = |id: &&str| {
         (1..=MAX_REQUEST_ID_CHARS).contains(&id.len())
             && id

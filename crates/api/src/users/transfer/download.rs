@@ -7,7 +7,7 @@ use actix_web::{
     web::Bytes,
 };
 use futures_util::stream::{self, Stream};
-use service::{Export, UserService};
+use service::{Export, Freshness, UserService};
 use tracing::Span;
 
 use super::{TransferFormat, UserWriter};
@@ -57,7 +57,7 @@ impl Download {
     /// Fetches the first page, so that a database that is away shows before anything is sent.
     pub(super) async fn begin(
         users: &UserService,
-        format: TransferFormat,
+        (format, freshness): (TransferFormat, Freshness),
         request: &HttpRequest,
     ) -> Result<Self, Problem> {
         let notes = RequestNotes::of(request);
@@ -65,7 +65,7 @@ impl Download {
             return Ok(Self { format, body: None });
         }
         let mut body = Body {
-            export: users.export(),
+            export: users.export(freshness),
             writer: UserWriter::new(format),
             ready: None,
             span: Span::current(),

@@ -4,6 +4,7 @@ use actix_web::{
     HttpRequest, get, post,
     web::{Data, Json},
 };
+use service::Freshness;
 
 use super::{
     TransferFormat,
@@ -11,7 +12,7 @@ use super::{
     report::ImportReport,
     upload::{Upload, receive},
 };
-use crate::{AppState, extract::Input, openapi::problems, problem::Problem};
+use crate::{AppState, extract::Input, freshness::CacheControlHeader, openapi::problems, problem::Problem};
 
 problems!(ImportProblems: MalformedRequest, RequestTimeout, UnsupportedMediaType);
 problems!(ExportProblems: NotAcceptable);
@@ -56,6 +57,7 @@ pub(in crate::users) async fn import_users(
 #[utoipa::path(
     tag = "users",
     operation_id = "users_export",
+    params(CacheControlHeader),
     responses(
         (
             status = 200,
@@ -79,7 +81,7 @@ pub(in crate::users) async fn import_users(
 pub(in crate::users) async fn export_users(
     state: Data<AppState>,
     request: HttpRequest,
-    input: Input<(), (), (), TransferFormat>,
+    input: Input<(), (), (), (TransferFormat, Freshness)>,
 ) -> Result<Download, Problem> {
     Download::begin(state.users(), input.headers, &request).await
 }

@@ -173,3 +173,54 @@ fn the_pool_minimum_follows_a_small_maximum_and_must_not_exceed_it() {
     assert_contains(&with("DB_POOL_MAX_SIZE", "10001").refused_text(), "from 1 to 10000");
     assert_contains(&with("DB_POOL_MAX_SIZE", "0").refused_text(), "from 1 to 10000");
 }
+
+#[test]
+fn replicas_are_addresses_of_the_same_kind_as_the_primary() {
+    let mysql = || Scene::new().environment("DATABASE_URL", "mysql://app@db1/app");
+    let urls = |scene: &Scene| {
+        let urls = scene.config().database.replica_urls;
+        let shown = urls.iter().map(|url| url.expose_secret().to_owned());
+        shown.collect::<Vec<_>>()
+    };
+    assert!(urls(&mysql()).is_empty());
+    let two = mysql().environment(
+        "DATABASE_REPLICA_URLS",
+        "mysql://app:a%2Cb@db2/app , mariadb://app@db3/app,",
+    );
+    assert_eq!(urls(&two), ["mysql://app:a%2Cb@db2/app", "mysql://app@db3/app"]);
+    for refused in ["postgres://db2/app", "mysql://app@db2/app,nonsense", "sqlite://a.db"] {
+        let scene = mysql().environment("DATABASE_REPLICA_URLS", refused);
+        assert_contains(&scene.refused_text(), "DATABASE_REPLICA_URLS (environment)");
+    }
+    // A file has no replicas.
+    let embedded = with("DATABASE_REPLICA_URLS", "sqlite://a.db");
+    assert_contains(&embedded.refused_text(), "DATABASE_REPLICA_URLS (environment)");
+}
+
+#[test]
+fn a_replica_may_be_a_second_old_unless_told_otherwise() {
+    let lag = |scene: &Scene| scene.config().database.replica_max_lag.as_millis();
+    assert_eq!(lag(&Scene::new()), 1000);
+    assert_eq!(lag(&with("REPLICA_MAX_LAG", "250ms")), 250);
+    for refused in ["0", "99ms", "2h"] {
+        assert_contains(
+            &with("REPLICA_MAX_LAG", refused).refused_text(),
+            "REPLICA_MAX_LAG (environment)",
+        );
+    }
+}
+
+#[test]
+fn addresses_of_replicas_are_shown_without_their_passwords() {
+    let scene = Scene::new()
+        .environment("DATABASE_URL", "mysql://app@db1/app")
+        .environment(
+            "DATABASE_REPLICA_URLS",
+            "mysql://app:hunter2@db2/app,mysql://app:hunter3@db3/app",
+        );
+    let shown = effective(&scene.accepted(), "DATABASE_REPLICA_URLS").0;
+    assert!(
+        shown.contains("@db2") && shown.contains("@db3") && !shown.contains("hunter"),
+        "{shown}"
+    );
+}

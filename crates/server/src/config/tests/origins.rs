@@ -86,3 +86,11 @@ fn what_is_no_origin_is_refused_with_what_is_accepted() {
     let refused = with("CORS_ORIGINS", "https://good.example,null").refused_text();
     assert_contains(&refused, "`null` is none");
 }
+
+#[test]
+fn what_is_refused_is_shown_on_one_line_of_bounded_length() {
+    let text = with("CORS_ORIGINS", &format!("https://a\x1b[2J\n{}", "b".repeat(5000))).refused_text();
+    assert_eq!(text.lines().count(), 2, "{text:?}");
+    assert!(!text.replace('\n', "").contains(char::is_control), "{text:?}");
+    assert!(text.len() < 1500, "{} bytes", text.len());
+}

@@ -4,9 +4,9 @@
 //! the socket can end it. The operating system can (`TCP_USER_TIMEOUT`, RFC 5482): it resets a connection on which bytes wait
 //! for that long, whether the client is silent or keeps saying that it has no room. Only Linux is told so.
 
-use std::{any::Any, time::Duration};
+use std::time::Duration;
 
-use actix_web::dev::Extensions;
+use tokio::net::TcpStream;
 
 /// How many times longer than in the middle of its own body a client may stall while it reads. It may have to put away
 /// what it got.
@@ -15,21 +15,18 @@ const PATIENCE_FACTOR: u32 = 6;
 /// The least patience, however short that of the operator is: lost packets have to be sent again.
 const LEAST_PATIENCE: Duration = Duration::from_secs(3);
 
-/// What is to be done with each new connection, where a client that sends may stall for `client_timeout`.
-pub(crate) fn end_stalls(client_timeout: Duration) -> impl Fn(&dyn Any, &mut Extensions) + Clone + Send + Sync {
+/// Has a connection ended that takes nothing, where a client that sends may stall for `client_timeout`.
+pub(super) fn end_stalls(stream: &TcpStream, client_timeout: Duration) {
     let patience = client_timeout.saturating_mul(PATIENCE_FACTOR).max(LEAST_PATIENCE);
-    move |connection, _| set_patience(connection, patience)
+    set_patience(stream, patience);
 }
 
 #[cfg(target_os = "linux")]
-fn set_patience(connection: &dyn Any, patience: Duration) {
-    let Some(stream) = connection.downcast_ref::<tokio::net::TcpStream>() else {
-        return;
-    };
+fn set_patience(stream: &TcpStream, patience: Duration) {
     if let Err(error) = socket2::SockRef::from(stream).set_tcp_user_timeout(Some(patience)) {
         tracing::debug!(%error, "a connection has no limit for a client that takes nothing");
     }
 }
 
 #[cfg(not(target_os = "linux"))]
-fn set_patience(_: &dyn Any, _: Duration) {}
+fn set_patience(_: &TcpStream, _: Duration) {}

@@ -1,0 +1,108 @@
+//! Pools of connections to a server, which mistrust connections that may be broken.
+
+use std::{sync::Arc, time::Duration};
+
+use futures_util::{FutureExt, future::BoxFuture};
+use sea_orm::sqlx::{self, ConnectOptions, Connection, pool::PoolOptions};
+use tokio::time::{sleep, timeout};
+use tracing::log::LevelFilter;
+
+use crate::{DatabaseOptions, watched::Trust};
+
+/// How long a connection that rested may take to answer before it is taken for dead. A firewall that forgot it drops
+/// packets without a word.
+const PING_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// How long one attempt to replace a connection may take.
+const RECONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// The pause after the first attempt in vain; it doubles with each.
+const FIRST_RECONNECT_PAUSE: Duration = Duration::from_millis(50);
+
+/// The longest pause: a server that comes back is noticed within this time.
+const LONGEST_RECONNECT_PAUSE: Duration = Duration::from_secs(1);
+
+/// Pools of a server. A connection that is not trusted is asked before it is used, and one that a statement was given up on
+/// does not come back to its pool.
+///
+/// Such a connection is not closed but replaced: over TLS the driver waits for the other side when it closes one, and there
+/// may be no other side.
+pub(super) fn server_pool<DB>(
+    options: &DatabaseOptions,
+    trust: &Trust,
+    connect: <DB::Connection as Connection>::Options,
+    set_up: impl for<'c> Fn(&'c mut DB::Connection) -> BoxFuture<'c, Result<(), sqlx::Error>> + Send + Sync + 'static,
+) -> sqlx::Pool<DB>
+where
+    DB: sqlx::Database<Connection: Connection<Options: ConnectOptions<Connection = DB::Connection>>>,
+{
+    let (asking, condemning) = (trust.clone(), trust.clone());
+    let (of_asking, of_condemning) = (connect.clone(), connect.clone());
+    let set_up_first = Arc::new(set_up);
+    let set_up_anew = set_up_first.clone();
+    pool_options::<DB>(options)
+        .max_lifetime(options.max_lifetime)
+        .after_connect(move |connection, _| set_up_first(connection))
+        .before_acquire(move |connection, state| {
+            let must_ask = asking.must_ask(state.idle_for);
+            let (connect, set_up) = (of_asking.clone(), set_up_anew.clone());
+            async move {
+                if must_ask && !matches!(timeout(PING_TIMEOUT, connection.ping()).await, Ok(Ok(()))) {
+                    // Whoever waits for a connection does not wait for ever, and then drops this.
+                    replace(connection, &connect).await?;
+                    set_up(connection).await?;
+                }
+                Ok(true)
+            }
+            .boxed()
+        })
+        .after_release(move |connection, state| {
+            let is_condemned = condemning.is_condemned(state.age);
+            let connect = of_condemning.clone();
+            async move {
+                if is_condemned {
+                    // As long as the server cannot be reached, there is no use for the place in the pool anyway.
+                    replace(connection, &connect).await?;
+                }
+                Ok(!is_condemned)
+            }
+            .boxed()
+        })
+        .connect_lazy_with(connect)
+}
+
+/// Puts a new connection in the place of one that cannot be used any more, as soon as the server can be reached.
+///
+/// # Errors
+/// What the server answers when it does not want another connection. It can be heard then, so the old one may be closed.
+async fn replace<O: ConnectOptions>(connection: &mut O::Connection, options: &O) -> Result<(), sqlx::Error>
+where
+    O::Connection: Sized,
+{
+    let mut pause = FIRST_RECONNECT_PAUSE;
+    loop {
+        match timeout(RECONNECT_TIMEOUT, options.connect()).await {
+            Ok(Ok(fresh)) => {
+                *connection = fresh;
+                return Ok(());
+            }
+            Ok(Err(refused @ sqlx::Error::Database(_))) => return Err(refused),
+            Ok(Err(_)) | Err(_) => sleep(pause).await,
+        }
+        pause = (pause * 2).min(LONGEST_RECONNECT_PAUSE);
+    }
+}
+
+/// What all pools have in common, those of SQLite included.
+pub(super) fn pool_options<DB: sqlx::Database>(options: &DatabaseOptions) -> PoolOptions<DB> {
+    let pool = PoolOptions::new();
+    let pool = match options.acquire_times {
+        Some(_) => pool.acquire_time_level(LevelFilter::Trace),
+        // A slow one would otherwise be told all the same.
+        None => pool.acquire_slow_level(LevelFilter::Off),
+    };
+    pool.max_connections(options.max_connections.max(1))
+        .min_connections(options.min_connections.min(options.max_connections.max(1)))
+        .acquire_timeout(options.acquire_timeout)
+        .test_before_acquire(false)
+}

@@ -1,0 +1,398 @@
+//! Read replicas, and which of them are fresh enough to be asked.
+//!
+//! A replica knows what it has received so far. How old that is, no engine tells reliably: `Seconds_Behind_Master` counts in
+//! whole seconds and says 0 while the network between the two is down, and `pg_last_xact_replay_timestamp()` ages while
+//! nobody writes. So it is measured, by the way that the data itself takes: this process writes a number of its own to the
+//! primary at regular intervals, a beat, and looks which one a replica has. Whoever has a beat has everything that was
+//! committed before it, and when it was written is known by the clock of this process alone, so no two clocks have to agree.
+//!
+//! An age found so is an upper bound: a replica without any lag looks as old as the time since the last beat it was seen
+//! with. When no beat can be written, because the primary is down, replicas age out, after `max_lag`: what the primary has
+//! done meanwhile for others is not known.
+
+use std::{
+    borrow::Cow,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use domain::Timestamp;
+use futures_util::future::{join, join_all};
+use secrecy::SecretString;
+use tokio::{
+    sync::watch,
+    time::{MissedTickBehavior, interval, timeout},
+};
+
+use crate::{
+    Connection, DatabaseOptions, PersistenceError, PoolStatus,
+    beat::{BeatRepository, Beats},
+    engine,
+};
+
+/// This many beats are written while a replica goes from just seen to too old.
+const BEATS_IN_LAG: u32 = 5;
+
+/// Beats come at most this far apart, however old a replica may be.
+const LONGEST_INTERVAL: Duration = Duration::from_secs(1);
+
+/// And at least this far.
+const SHORTEST_INTERVAL: Duration = Duration::from_millis(20);
+
+/// How long a replica may take to show its beat, and to let us connect for that.
+const PROBE_PATIENCE: Duration = Duration::from_secs(1);
+
+/// Beats of processes that ended this long ago are forgotten.
+const FORGOTTEN_AFTER: Duration = Duration::from_hours(24);
+
+/// That is looked for once in so many beats.
+const FORGET_EVERY: i64 = 10_000;
+
+/// What is known of a replica.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReplicaStatus {
+    /// `replica-1` and so on, in the order in which they are configured.
+    pub name: String,
+    /// Whether it is asked.
+    pub is_used: bool,
+    /// How old its data is at most; nothing where that is not known, because it is down or has no beat of ours yet.
+    pub age: Option<Duration>,
+}
+
+/// All replicas of a database. Cloning shares them.
+#[derive(Clone, Debug)]
+pub(crate) struct Replicas(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    replicas: Vec<Replica>,
+    /// A single connection to the primary, for beats.
+    primary: Connection,
+    max_lag: Duration,
+    /// Which is asked next.
+    next: AtomicUsize,
+    beats: Mutex<Beats>,
+    /// The zero of [`Replica::current_as_of`].
+    epoch: Instant,
+}
+
+#[derive(Debug)]
+pub(crate) struct Replica {
+    name: String,
+    connection: Connection,
+    /// A single connection that no request uses.
+    probe: Connection,
+    /// It has everything that was committed before this moment, in microseconds; 0 where nothing is known of it.
+    current_as_of: AtomicU64,
+    /// How often it was left out because it failed.
+    failures: watch::Sender<u64>,
+}
+
+impl Replicas {
+    /// The replicas that `options` name; none of them is used before [`watch`](Self::watch) has seen it. Nothing where none is
+    /// named.
+    ///
+    /// # Errors
+    /// [`PersistenceError::InvalidUrl`] also when a replica is of another kind than its primary.
+    pub(crate) async fn open(options: &DatabaseOptions) -> Result<Option<Self>, PersistenceError> {
+        if options.replicas.is_empty() {
+            return Ok(None);
+        }
+        let for_reads = |url: &SecretString| DatabaseOptions {
+            url: url.clone(),
+            replicas: Vec::new(),
+            ..options.clone()
+        };
+        let for_probes = |url: &SecretString| DatabaseOptions {
+            min_connections: 0,
+            max_connections: 1,
+            acquire_timeout: PROBE_PATIENCE,
+            acquire_times: None,
+            ..for_reads(url)
+        };
+        let mut replicas = Vec::new();
+        for (number, url) in (1..).zip(&options.replicas) {
+            let of_replica = for_reads(url);
+            if of_replica.engine()? != options.engine()? || !engine::has_replicas(of_replica.engine()?) {
+                return Err(crate::InvalidDatabaseUrl.into());
+            }
+            replicas.push(Replica {
+                name: format!("replica-{number}"),
+                connection: Connection::of(engine::open(&of_replica).await?),
+                probe: Connection::of(engine::open(&for_probes(url)).await?),
+                current_as_of: AtomicU64::new(0),
+                failures: watch::Sender::default(),
+            });
+        }
+        Ok(Some(Self(Arc::new(Inner {
+            replicas,
+            primary: Connection::of(engine::open(&for_probes(&options.url)).await?),
+            max_lag: options.replica_max_lag,
+            next: AtomicUsize::new(0),
+            beats: Mutex::default(),
+            epoch: Instant::now(),
+        }))))
+    }
+
+    /// Those that are fresh enough now, each once, beginning with another one each time.
+    pub(crate) fn candidates(&self) -> impl Iterator<Item = &Replica> {
+        let count = self.0.replicas.len();
+        let first = self.0.next.fetch_add(1, Ordering::Relaxed);
+        let in_turn = self.0.replicas.iter().cycle().skip(first % count.max(1)).take(count);
+        in_turn.filter(|replica| self.is_used(replica))
+    }
+
+    fn is_used(&self, replica: &Replica) -> bool {
+        self.age(replica).is_some_and(|age| age <= self.0.max_lag)
+    }
+
+    fn age(&self, replica: &Replica) -> Option<Duration> {
+        match replica.current_as_of.load(Ordering::Relaxed) {
+            0 => None,
+            micros => Some(self.0.epoch.elapsed().saturating_sub(Duration::from_micros(micros))),
+        }
+    }
+
+    /// What is known of each.
+    pub(crate) fn status(&self) -> Vec<ReplicaStatus> {
+        let replicas = self.0.replicas.iter();
+        let status = |replica: &Replica| ReplicaStatus {
+            name: replica.name.clone(),
+            is_used: self.is_used(replica),
+            age: self.age(replica),
+        };
+        replicas.map(status).collect()
+    }
+
+    /// How busy the pool of each is.
+    pub(crate) fn pool_status(&self) -> impl Iterator<Item = PoolStatus> {
+        let status = |replica: &Replica| replica.connection.status(Cow::Owned(replica.name.clone()));
+        self.0.replicas.iter().map(status)
+    }
+
+    /// Closes all connections.
+    ///
+    /// # Errors
+    /// When one cannot be closed in an orderly way; it is closed all the same.
+    pub(crate) async fn close(&self) -> Result<(), PersistenceError> {
+        let mut outcome = self.0.primary.close().await;
+        for replica in &self.0.replicas {
+            for connection in [&replica.connection, &replica.probe] {
+                outcome = outcome.and(connection.close().await);
+            }
+        }
+        outcome
+    }
+
+    /// Keeps finding out how old each replica is, and says in the log when one is left out or used again. Never completes.
+    ///
+    /// Dropping the future ends it; from then on all replicas age out.
+    pub(crate) async fn watch(&self) {
+        let instance = i64::from_ne_bytes(rand::random::<[u8; 8]>()) & i64::MAX;
+        let period = self.period();
+        let beating = async {
+            let mut ticks = ticks(period);
+            loop {
+                ticks.tick().await;
+                if let Err(error) = self.beat(instance).await {
+                    tracing::debug!(%error, "no beat could be written to the primary");
+                }
+            }
+        };
+        let looking = join_all(self.0.replicas.iter().map(|replica| async move {
+            let mut ticks = ticks(period);
+            let mut was_used = None;
+            loop {
+                ticks.tick().await;
+                let looked = self.look(replica, instance).await;
+                let is_used = self.is_used(replica);
+                if was_used != Some(is_used) {
+                    self.report(replica, was_used.is_none(), looked.err());
+                    was_used = Some(is_used);
+                }
+            }
+        }));
+        join(beating, looking).await;
+    }
+
+    /// How far beats are apart.
+    fn period(&self) -> Duration {
+        (self.0.max_lag / BEATS_IN_LAG).clamp(SHORTEST_INTERVAL, LONGEST_INTERVAL)
+    }
+
+    async fn beat(&self, instance: i64) -> Result<(), PersistenceError> {
+        let (beat, began) = (self.beats().next(), Instant::now());
+        let beats = BeatRepository::new(&self.0.primary);
+        within_patience(beats.write(instance, beat, Timestamp::now())).await?;
+        self.beats().note(beat, began, began.checked_sub(self.0.max_lag));
+        if beat % FORGET_EVERY == 1 {
+            let oldest = Timestamp::now().saturating_sub(FORGOTTEN_AFTER);
+            within_patience(beats.forget(oldest)).await?;
+        }
+        Ok(())
+    }
+
+    /// Finds out how old a replica is.
+    async fn look(&self, replica: &Replica, instance: i64) -> Result<(), PersistenceError> {
+        match within_patience(BeatRepository::new(&replica.probe).find(instance)).await {
+            Ok(beat) => {
+                let began = beat.and_then(|beat| self.beats().began(beat));
+                if let Some(began) = began {
+                    let as_of = began.saturating_duration_since(self.0.epoch).as_micros();
+                    let as_of = u64::try_from(as_of).unwrap_or(u64::MAX).max(1);
+                    replica.current_as_of.fetch_max(as_of, Ordering::Relaxed);
+                }
+                Ok(())
+            }
+            Err(error) => {
+                replica.leave_out();
+                Err(error)
+            }
+        }
+    }
+
+    fn report(&self, replica: &Replica, is_first_time: bool, error: Option<PersistenceError>) {
+        let (name, age, max_lag) = (&replica.name, self.age(replica), self.0.max_lag);
+        match (self.is_used(replica), error) {
+            (true, _) => tracing::info!(replica = name, "reads go to the replica"),
+            (false, Some(error)) => {
+                tracing::warn!(replica = name, %error, "the replica cannot be asked; reads go elsewhere");
+            }
+            // It has had no time to show anything.
+            (false, None) if is_first_time => {}
+            (false, None) => {
+                tracing::warn!(replica = name, ?age, ?max_lag, "the replica lags; reads go elsewhere");
+            }
+        }
+    }
+
+    fn beats(&self) -> MutexGuard<'_, Beats> {
+        // No code panics while it holds the lock.
+        self.0.beats.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Replica {
+    /// Reads from it. Nothing when it cannot serve, or is found to have failed meanwhile: one that has fallen silent is noticed by
+    /// those who watch it long before a statement is given up on. One that breaks is left out; one that is merely busy, or ended
+    /// this statement, is not, since others read from it.
+    pub(crate) async fn read<T, Reading>(
+        &self,
+        read: impl FnOnce(Connection) -> Reading,
+    ) -> Option<Result<T, PersistenceError>>
+    where
+        Reading: Future<Output = Result<T, PersistenceError>>,
+    {
+        let mut failures = self.failures.subscribe();
+        let outcome = tokio::select! {
+            biased;
+            outcome = read(self.connection.clone()) => outcome,
+            // The sender is part of this replica.
+            _ = failures.changed() => return None,
+        };
+        match outcome {
+            Err(error) if error.may_succeed_elsewhere() => {
+                tracing::debug!(replica = self.name, %error, "a replica failed; the read goes elsewhere");
+                if error.is_loss_of_server() {
+                    self.leave_out();
+                }
+                None
+            }
+            outcome => Some(outcome),
+        }
+    }
+
+    /// Leaves it out until it shows a beat again.
+    fn leave_out(&self) {
+        self.current_as_of.store(0, Ordering::Relaxed);
+        self.failures.send_modify(|failures| *failures += 1);
+    }
+}
+
+/// What a question ends with that must not take long.
+async fn within_patience<T>(
+    question: impl Future<Output = Result<T, PersistenceError>>,
+) -> Result<T, PersistenceError> {
+    let answer = timeout(PROBE_PATIENCE, question).await;
+    answer.unwrap_or(Err(PersistenceError::NoAnswer(PROBE_PATIENCE)))
+}
+
+fn ticks(period: Duration) -> tokio::time::Interval {
+    let mut ticks = interval(period);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    async fn two_replicas(max_lag: Duration) -> Replicas {
+        let options = DatabaseOptions {
+            replicas: vec!["mysql://127.0.0.1:1/a".into(), "mysql://127.0.0.1:2/a".into()],
+            replica_max_lag: max_lag,
+            ..DatabaseOptions::new("mysql://127.0.0.1:3/a".into())
+        };
+        Replicas::open(&options).await.unwrap().unwrap()
+    }
+
+    fn seen_now(replicas: &Replicas, position: usize) {
+        let now = u64::try_from(replicas.0.epoch.elapsed().as_micros()).unwrap();
+        replicas.0.replicas[position]
+            .current_as_of
+            .store(now.max(1), Ordering::Relaxed);
+    }
+
+    fn names(replicas: &Replicas) -> Vec<&str> {
+        replicas.candidates().map(|replica| replica.name.as_str()).collect()
+    }
+
+    #[tokio::test]
+    async fn replicas_are_asked_in_turn_once_they_have_been_seen() {
+        let replicas = two_replicas(SECOND * 3600).await;
+        assert!(names(&replicas).is_empty());
+        seen_now(&replicas, 0);
+        assert_eq!(names(&replicas), ["replica-1"]);
+        seen_now(&replicas, 1);
+        let firsts = [names(&replicas)[0], names(&replicas)[0]];
+        assert_ne!(firsts[0], firsts[1]);
+        assert_eq!(names(&replicas).len(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_replica_that_failed_or_has_aged_is_left_out() {
+        let replicas = two_replicas(SECOND * 3600).await;
+        seen_now(&replicas, 0);
+        replicas.0.replicas[0].leave_out();
+        assert!(names(&replicas).is_empty());
+        let impatient = two_replicas(Duration::ZERO).await;
+        let replica = &impatient.0.replicas[0];
+        replica.current_as_of.store(1, Ordering::Relaxed);
+        // The clock may still show the first microsecond.
+        while impatient.age(replica) == Some(Duration::ZERO) {
+            tokio::task::yield_now().await;
+        }
+        assert!(names(&impatient).is_empty());
+        assert!(impatient.status()[0].age.is_some());
+    }
+
+    #[tokio::test]
+    async fn a_replica_is_of_the_kind_of_its_primary_which_has_a_server() {
+        for (primary, replica) in [
+            ("mysql://127.0.0.1:1/a", "postgres://127.0.0.1:2/a"),
+            ("sqlite::memory:", "sqlite::memory:"),
+        ] {
+            let options = DatabaseOptions {
+                replicas: vec![replica.into()],
+                ..DatabaseOptions::new(primary.into())
+            };
+            let refused = Replicas::open(&options).await.unwrap_err();
+            assert!(matches!(refused, PersistenceError::InvalidUrl(_)), "{refused:?}");
+        }
+    }
+}

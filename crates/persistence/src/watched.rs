@@ -1,0 +1,251 @@
+//! Statements that are watched: none waits for ever, and a connection that one was given up on is not used again.
+//!
+//! A server ends a statement that takes too long, as long as it can be heard. A network that falls silent without closing its
+//! connections ends nothing: the statement would hold its connection until the operating system gives up, in fifteen minutes
+//! or never. So each statement also has a limit on this side, somewhat above the server's own.
+//!
+//! A driver that is cut off in the middle of a statement loses track of what is underway on the connection (sqlx 0.9 on
+//! MySQL hands it back to the pool all the same, and the next borrower takes the late answer for its own). Which connection
+//! that was, a pool does not tell. So all connections that are open at that moment are condemned: none of them goes back
+//! to its pool.
+//!
+//! What is not watched is the driver's own: when a connection goes back to its pool it is asked whether it is still there, without
+//! a limit. One that is on its way back when the network falls silent keeps its place until the operating system gives it up. That is rare, and opening a few connections anew is cheap beside a wrong answer.
+
+use std::{
+    pin::{Pin, pin},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use sea_orm::{
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, ExecResult, QueryResult, Statement,
+    StreamTrait,
+};
+use sea_orm_migration::async_trait::async_trait;
+use tokio::time::timeout;
+
+use crate::engine;
+
+/// How much later than it was a connection may seem to have been opened: the driver looks at its clock a little before we look at
+/// ours. One that really was opened so shortly after is condemned in vain.
+const SLACK_MICROS: u64 = 100_000;
+
+/// What a pool has seen of broken connections. Cloning shares it.
+#[derive(Clone, Debug)]
+pub(crate) struct Trust(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    trusted_idle: Duration,
+    /// The moments below are in microseconds from here; 0 is never.
+    epoch: Instant,
+    /// When a connection was last found broken.
+    broke: AtomicU64,
+    /// When a statement was last given up on.
+    gave_up: AtomicU64,
+}
+
+impl Trust {
+    /// Nothing has happened yet.
+    pub(crate) fn new(trusted_idle: Duration) -> Self {
+        Self(Arc::new(Inner {
+            trusted_idle,
+            epoch: Instant::now(),
+            broke: AtomicU64::new(0),
+            gave_up: AtomicU64::new(0),
+        }))
+    }
+
+    /// Whether a connection that has rested for `idle` has to be asked before it is used. Connections break together, with
+    /// their server or the way to it: those that rested while another was found broken are asked as well.
+    pub(crate) fn must_ask(&self, idle: Duration) -> bool {
+        idle > self.0.trusted_idle || self.was_there(&self.0.broke, idle, 0)
+    }
+
+    /// Whether a connection that was opened `age` ago must not be used any more.
+    pub(crate) fn is_condemned(&self, age: Duration) -> bool {
+        self.was_there(&self.0.gave_up, age, SLACK_MICROS)
+    }
+
+    fn note(&self, moment: &AtomicU64) {
+        moment.fetch_max(self.now(), Ordering::Relaxed);
+    }
+
+    /// Whether what began `ago` was there already at `moment`, or so little later.
+    fn was_there(&self, moment: &AtomicU64, ago: Duration, slack_micros: u64) -> bool {
+        let moment = moment.load(Ordering::Relaxed);
+        moment > 0 && self.now().saturating_sub(micros(ago)) <= moment + slack_micros
+    }
+
+    fn now(&self) -> u64 {
+        micros(self.0.epoch.elapsed()).max(1)
+    }
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// A pool or a transaction whose statements are watched.
+#[derive(Clone)]
+pub struct Watched<C> {
+    connection: C,
+    /// Absent where there is no way to lose the database: it is part of this process.
+    trust: Option<Trust>,
+    /// Absent where statements have no limit.
+    limits: Option<Limits>,
+    /// How long a statement may go without an answer here.
+    limit: Option<Duration>,
+}
+
+/// How long a statement may go without an answer.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// The wait for a connection included.
+    pub(crate) on_pool: Duration,
+    /// On a connection that is at hand.
+    pub(crate) on_connection: Duration,
+}
+
+/// Condemns the connections of a pool when it is dropped, unless the statement has come to its end.
+struct Unanswered<'a>(Option<&'a Trust>);
+
+impl Drop for Unanswered<'_> {
+    fn drop(&mut self) {
+        if let Some(trust) = self.0 {
+            trust.note(&trust.0.gave_up);
+        }
+    }
+}
+
+impl<C> Watched<C> {
+    /// What is watched by nobody.
+    pub(crate) fn unwatched(&self) -> &C {
+        &self.connection
+    }
+
+    /// What is done on one connection of the same pool.
+    pub(crate) fn on_connection<D>(&self, connection: D) -> Watched<D> {
+        Watched {
+            connection,
+            trust: self.trust.clone(),
+            limits: self.limits,
+            limit: self.limits.map(|limits| limits.on_connection),
+        }
+    }
+
+    /// Runs what is done on the connection. Whoever drops the future gives the statement up, and with it the connections that
+    /// are open then; also where it only waited for one of a pool, since that cannot be told from outside.
+    ///
+    /// # Errors
+    /// What `work` ends with, and a time-out on the connection when the limit is over.
+    pub(crate) async fn watch<T>(&self, work: impl Future<Output = Result<T, DbErr>>) -> Result<T, DbErr> {
+        let mut work = pin!(work);
+        // Declared after the work, so that it is dropped before it, and the pool knows before the connection comes back.
+        let mut unanswered = Unanswered(self.trust.as_ref());
+        let outcome = match self.limit {
+            None => work.await,
+            Some(limit) => {
+                let Ok(outcome) = timeout(limit, work.as_mut()).await else {
+                    tracing::warn!(
+                        ?limit,
+                        "the database is silent; all connections that are open now will be replaced"
+                    );
+                    return Err(engine::silence(limit));
+                };
+                outcome
+            }
+        };
+        unanswered.0 = None;
+        if let (Err(error), Some(trust)) = (&outcome, &self.trust)
+            && engine::is_broken_connection(error)
+        {
+            trust.note(&trust.0.broke);
+        }
+        outcome
+    }
+}
+
+impl Watched<DatabaseConnection> {
+    /// A pool that looks at `trust` before it hands out connections.
+    pub(crate) fn new(pool: DatabaseConnection, trust: Option<Trust>, limits: Option<Limits>) -> Self {
+        Self {
+            connection: pool,
+            trust,
+            limits,
+            limit: limits.map(|limits| limits.on_pool),
+        }
+    }
+}
+
+impl Watched<DatabaseTransaction> {
+    /// Commits.
+    ///
+    /// # Errors
+    /// When the database refuses or does not answer.
+    pub(crate) async fn commit(self) -> Result<(), DbErr> {
+        let (watch, transaction) = self.split();
+        watch.watch(transaction.commit()).await
+    }
+
+    /// Rolls back.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub(crate) async fn rollback(self) -> Result<(), DbErr> {
+        let (watch, transaction) = self.split();
+        watch.watch(transaction.rollback()).await
+    }
+
+    fn split(self) -> (Watched<()>, DatabaseTransaction) {
+        let watch = self.on_connection(());
+        (watch, self.connection)
+    }
+}
+
+#[async_trait]
+impl<C: ConnectionTrait> ConnectionTrait for Watched<C> {
+    fn get_database_backend(&self) -> DbBackend {
+        self.connection.get_database_backend()
+    }
+
+    async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
+        self.watch(self.connection.execute_raw(statement)).await
+    }
+
+    async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
+        self.watch(self.connection.execute_unprepared(sql)).await
+    }
+
+    async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
+        self.watch(self.connection.query_one_raw(statement)).await
+    }
+
+    async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
+        self.watch(self.connection.query_all_raw(statement)).await
+    }
+}
+
+/// Rows that are read one by one are watched until the first of them; whoever reads them decides how long to wait for the
+/// next.
+impl<C: ConnectionTrait + StreamTrait> StreamTrait for Watched<C> {
+    type Stream<'a>
+        = C::Stream<'a>
+    where
+        C: 'a;
+
+    fn get_database_backend(&self) -> DbBackend {
+        ConnectionTrait::get_database_backend(self)
+    }
+
+    fn stream_raw<'a>(
+        &'a self,
+        statement: Statement,
+    ) -> Pin<Box<dyn Future<Output = Result<Self::Stream<'a>, DbErr>> + 'a + Send>> {
+        Box::pin(self.watch(self.connection.stream_raw(statement)))
+    }
+}
