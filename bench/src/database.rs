@@ -1,34 +1,40 @@
-//! The databases that the measurements run on: made anew, migrated and filled by the product itself.
+//! The databases that measurements and drills run on: made anew, migrated and filled by the product itself.
 
 use std::fs;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
-use sqlx::{AssertSqlSafe, Connection as _, MySqlConnection, SqliteConnection};
 
 use crate::product::Product;
+use crate::session::Session;
 
 /// The database on a server that the benchmark makes, and drops with all that is in it.
 const SCRATCH_DATABASE: &str = "async_starter_bench";
 
-/// An engine that product and hand-written server both speak to.
+/// An engine of the product. The hand-written server does not speak to PostgreSQL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Engine {
     Sqlite,
     Mariadb,
     Mysql,
+    Postgres,
 }
 
 impl Engine {
+    /// In the order in which they are shown.
+    pub(crate) const ALL: [Self; 4] = [Self::Sqlite, Self::Mariadb, Self::Mysql, Self::Postgres];
+
     /// The name for people.
     pub(crate) fn title(self) -> &'static str {
         match self {
             Self::Sqlite => "SQLite",
             Self::Mariadb => "MariaDB",
             Self::Mysql => "MySQL",
+            Self::Postgres => "PostgreSQL",
         }
     }
 
@@ -38,6 +44,16 @@ impl Engine {
             Self::Sqlite => "sqlite",
             Self::Mariadb => "mariadb",
             Self::Mysql => "mysql",
+            Self::Postgres => "postgres",
+        }
+    }
+
+    /// What the URL of a server begins with; the first is what the product is given. SQLite has no server.
+    fn schemes(self) -> &'static [&'static str] {
+        match self {
+            Self::Sqlite => &[],
+            Self::Mariadb | Self::Mysql => &["mysql", "mariadb"],
+            Self::Postgres => &["postgres", "postgresql"],
         }
     }
 }
@@ -48,6 +64,8 @@ pub(crate) struct Databases {
     engine: Engine,
     /// Of a server, without a database; empty for SQLite.
     server_url: String,
+    /// The database that is there already, from which others can be made.
+    first_database: String,
     folder: PathBuf,
 }
 
@@ -57,11 +75,11 @@ impl Databases {
     /// # Errors
     /// When a server is needed and not named.
     pub(crate) fn new(engine: Engine, url: Option<&str>, folder: &Path) -> Result<Self> {
-        let server_url = match (engine, url) {
-            (Engine::Sqlite, None) => String::new(),
+        let (server_url, first_database) = match (engine, url) {
+            (Engine::Sqlite, None) => (String::new(), String::new()),
             (Engine::Sqlite, Some(_)) => bail!("SQLite has no server: leave --server-url out"),
-            (Engine::Mariadb | Engine::Mysql, Some(url)) => server_of(url)?,
-            (Engine::Mariadb | Engine::Mysql, None) => {
+            (Engine::Mariadb | Engine::Mysql | Engine::Postgres, Some(url)) => server_of(engine, url)?,
+            (Engine::Mariadb | Engine::Mysql | Engine::Postgres, None) => {
                 bail!(
                     "name the {} server with --server-url, or use `cargo xtask bench`",
                     engine.title()
@@ -71,6 +89,7 @@ impl Databases {
         Ok(Self {
             engine,
             server_url,
+            first_database,
             folder: folder.to_owned(),
         })
     }
@@ -80,21 +99,16 @@ impl Databases {
     /// # Errors
     /// When the server does not answer.
     pub(crate) async fn version(&self) -> Result<String> {
-        let version: String = match self.engine {
+        let version = match self.engine {
             Engine::Sqlite => {
-                let mut connection = SqliteConnection::connect("sqlite::memory:").await?;
-                sqlx::query_scalar("SELECT sqlite_version()")
-                    .fetch_one(&mut connection)
-                    .await?
+                let mut session = Session::open("sqlite::memory:").await?;
+                session.text("SELECT sqlite_version()").await?
             }
-            Engine::Mariadb | Engine::Mysql => {
-                sqlx::query_scalar("SELECT VERSION()")
-                    .fetch_one(&mut self.server().await?)
-                    .await?
-            }
+            Engine::Mariadb | Engine::Mysql => self.server().await?.text("SELECT VERSION()").await?,
+            Engine::Postgres => self.server().await?.text("SHOW server_version").await?,
         };
         // Only the number: distributions append their own.
-        Ok(version.split('-').next().unwrap_or_default().to_owned())
+        Ok(version.split(['-', ' ']).next().unwrap_or_default().to_owned())
     }
 
     /// A new database with the product's schema and `users` generated users. The one made before is gone.
@@ -105,11 +119,14 @@ impl Databases {
         self.drop_all().await?;
         let url = match self.engine {
             Engine::Sqlite => format!("sqlite://{}?mode=rwc", self.sqlite_file().display()),
-            Engine::Mariadb | Engine::Mysql => {
-                let create = format!("CREATE DATABASE {SCRATCH_DATABASE} CHARACTER SET utf8mb4");
-                sqlx::raw_sql(AssertSqlSafe(create))
-                    .execute(&mut self.server().await?)
-                    .await?;
+            Engine::Mariadb | Engine::Mysql | Engine::Postgres => {
+                let options = if self.engine == Engine::Postgres {
+                    ""
+                } else {
+                    " CHARACTER SET utf8mb4"
+                };
+                let create = format!("CREATE DATABASE {SCRATCH_DATABASE}{options}");
+                self.server().await?.execute(create).await?;
                 format!("{}/{SCRATCH_DATABASE}", self.server_url)
             }
         };
@@ -139,19 +156,23 @@ impl Databases {
                     }
                 }
             }
-            Engine::Mariadb | Engine::Mysql => {
-                let drop = format!("DROP DATABASE IF EXISTS {SCRATCH_DATABASE}");
-                sqlx::raw_sql(AssertSqlSafe(drop))
-                    .execute(&mut self.server().await?)
-                    .await?;
+            Engine::Mariadb | Engine::Mysql | Engine::Postgres => {
+                // Alone PostgreSQL refuses while anybody is connected.
+                let force = if self.engine == Engine::Postgres {
+                    " WITH (FORCE)"
+                } else {
+                    ""
+                };
+                let drop = format!("DROP DATABASE IF EXISTS {SCRATCH_DATABASE}{force}");
+                self.server().await?.execute(drop).await?;
             }
         }
         Ok(())
     }
 
-    async fn server(&self) -> Result<MySqlConnection> {
-        let connection = MySqlConnection::connect(&format!("{}/", self.server_url)).await;
-        connection.with_context(|| format!("cannot reach the {} server", self.engine.title()))
+    async fn server(&self) -> Result<Session> {
+        let session = Session::open(&format!("{}/{}", self.server_url, self.first_database)).await;
+        session.with_context(|| format!("cannot reach the {} server", self.engine.title()))
     }
 
     fn sqlite_file(&self) -> PathBuf {
@@ -159,24 +180,41 @@ impl Databases {
     }
 }
 
-/// The URL of a server without the database in it.
-fn server_of(url: &str) -> Result<String> {
+/// The URL of a server without the database in it, and the name of that. MySQL and MariaDB need none to be connected to.
+fn server_of(engine: Engine, url: &str) -> Result<(String, String)> {
     let (scheme, rest) = url
         .split_once("://")
         .context("--server-url is no URL, such as mysql://user:password@host")?;
-    if !matches!(scheme, "mysql" | "mariadb") {
-        bail!("--server-url begins with mysql:// or mariadb://");
+    let schemes = engine.schemes();
+    if !schemes.contains(&scheme) {
+        bail!("--server-url begins with {}://", schemes.join(":// or "));
     }
-    let authority = rest.split(['/', '?']).next().unwrap_or_default();
-    Ok(format!("mysql://{authority}"))
+    let scheme = schemes.first().copied().unwrap_or(scheme);
+    let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let authority = authority.split('?').next().unwrap_or_default();
+    let database = match engine {
+        Engine::Postgres => path.split('?').next().unwrap_or_default(),
+        Engine::Sqlite | Engine::Mariadb | Engine::Mysql => "",
+    };
+    Ok((format!("{scheme}://{authority}"), database.to_owned()))
 }
 
 /// A migrated database.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Database {
     engine: Engine,
     /// As product and hand-written server take it.
     pub(crate) url: String,
+}
+
+/// A row of the table of users, as far as a drill looks at it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct UserRow {
+    pub(crate) id: i64,
+    pub(crate) name: String,
+    pub(crate) email: String,
+    /// 1 when it was made, and one more with each change.
+    pub(crate) version: i64,
 }
 
 impl Database {
@@ -185,17 +223,8 @@ impl Database {
     /// # Errors
     /// When the database does not answer.
     pub(crate) async fn ids(&self) -> Result<Vec<i64>> {
-        const IDS: &str = "SELECT id FROM users ORDER BY id";
-        Ok(match self.engine {
-            Engine::Sqlite => {
-                let mut connection = SqliteConnection::connect(&self.url).await?;
-                sqlx::query_scalar(IDS).fetch_all(&mut connection).await?
-            }
-            Engine::Mariadb | Engine::Mysql => {
-                let mut connection = MySqlConnection::connect(&self.url).await?;
-                sqlx::query_scalar(IDS).fetch_all(&mut connection).await?
-            }
-        })
+        let mut session = Session::open(&self.url).await?;
+        session.numbers("SELECT id FROM users ORDER BY id").await
     }
 
     /// How many users there are.
@@ -203,32 +232,82 @@ impl Database {
     /// # Errors
     /// When the database does not answer.
     pub(crate) async fn count(&self) -> Result<i64> {
-        const COUNT: &str = "SELECT COUNT(*) FROM users";
-        Ok(match self.engine {
-            Engine::Sqlite => {
-                let mut connection = SqliteConnection::connect(&self.url).await?;
-                sqlx::query_scalar(COUNT).fetch_one(&mut connection).await?
-            }
-            Engine::Mariadb | Engine::Mysql => {
-                let mut connection = MySqlConnection::connect(&self.url).await?;
-                sqlx::query_scalar(COUNT).fetch_one(&mut connection).await?
-            }
-        })
+        let mut session = Session::open(&self.url).await?;
+        let counts = session.numbers("SELECT COUNT(*) FROM users").await?;
+        counts.first().copied().context("a count has no row")
+    }
+
+    /// All users.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub(crate) async fn users(&self) -> Result<Vec<UserRow>> {
+        Session::open(&self.url).await?.users().await
+    }
+
+    /// Locks SQLite's only writer out until the returned value is dropped, as another process may.
+    ///
+    /// # Errors
+    /// When the lock is not to be had.
+    pub(crate) async fn lock_writes(&self) -> Result<WriteLock> {
+        let mut session = Session::open(&self.url).await?;
+        session.execute("PRAGMA busy_timeout = 5000".to_owned()).await?;
+        session.execute("BEGIN IMMEDIATE".to_owned()).await?;
+        Ok(WriteLock { session })
+    }
+
+    /// Where its server listens; nothing for SQLite.
+    pub(crate) fn authority(&self) -> Option<&str> {
+        let (_, rest) = self.url.split_once("://")?;
+        let (_, address) = rest.split('/').next()?.rsplit_once('@')?;
+        (self.engine != Engine::Sqlite).then_some(address)
+    }
+
+    /// The same database, reached by another address.
+    pub(crate) fn through(&self, address: SocketAddr) -> Self {
+        let url = match self.authority() {
+            Some(authority) => self.url.replacen(authority, &address.to_string(), 1),
+            None => self.url.clone(),
+        };
+        Self {
+            engine: self.engine,
+            url,
+        }
     }
 
     /// Lets the server look at what was just loaded now, and not in the middle of a measurement.
     async fn analyze(&self) -> Result<()> {
-        if self.engine != Engine::Sqlite {
-            let mut connection = MySqlConnection::connect(&self.url).await?;
-            sqlx::raw_sql("ANALYZE TABLE users").execute(&mut connection).await?;
+        match self.engine {
+            Engine::Sqlite => Ok(()),
+            Engine::Mariadb | Engine::Mysql => self.execute("ANALYZE TABLE users").await,
+            Engine::Postgres => self.execute("ANALYZE users").await,
         }
-        Ok(())
+    }
+
+    async fn execute(&self, statement: &str) -> Result<()> {
+        Session::open(&self.url).await?.execute(statement.to_owned()).await
+    }
+}
+
+/// The lock of SQLite's writers, held from outside the product.
+#[derive(Debug)]
+pub(crate) struct WriteLock {
+    session: Session,
+}
+
+impl WriteLock {
+    /// Lets the others write again.
+    ///
+    /// # Errors
+    /// When SQLite refuses.
+    pub(crate) async fn release(mut self) -> Result<()> {
+        self.session.execute("ROLLBACK".to_owned()).await
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::server_of;
+    use super::*;
 
     #[test]
     fn the_server_is_the_url_without_its_database() {
@@ -236,9 +315,32 @@ mod tests {
             "mysql://app:secret@127.0.0.1:33971/app",
             "mariadb://app:secret@127.0.0.1:33971",
         ] {
-            assert_eq!(server_of(url).unwrap(), "mysql://app:secret@127.0.0.1:33971");
+            let (server, database) = server_of(Engine::Mariadb, url).unwrap();
+            assert_eq!(
+                (server.as_str(), database.as_str()),
+                ("mysql://app:secret@127.0.0.1:33971", "")
+            );
         }
-        assert!(server_of("postgres://localhost").is_err());
-        assert!(server_of("localhost").is_err());
+        assert!(server_of(Engine::Mysql, "postgres://localhost").is_err());
+        assert!(server_of(Engine::Postgres, "localhost").is_err());
+    }
+
+    #[test]
+    fn postgres_needs_the_name_of_a_database_to_be_connected_to() {
+        let (server, database) = server_of(Engine::Postgres, "postgresql://app:secret@localhost/app?a=b").unwrap();
+        assert_eq!(
+            (server.as_str(), database.as_str()),
+            ("postgres://app:secret@localhost", "app")
+        );
+    }
+
+    #[test]
+    fn a_database_is_reached_through_another_address() {
+        let database = Database {
+            engine: Engine::Postgres,
+            url: "postgres://app:secret@127.0.0.1:33972/app".to_owned(),
+        };
+        let through = database.through(SocketAddr::from(([127, 0, 0, 1], 4)));
+        assert_eq!(through.url, "postgres://app:secret@127.0.0.1:4/app");
     }
 }

@@ -21,7 +21,7 @@ use tokio::task::{JoinSet, LocalSet};
 use tokio::time::timeout;
 
 pub(crate) use connection::{Answer, Connection, upload};
-use pacer::Pacer;
+pub(crate) use pacer::{Pacer, Schedule};
 pub(crate) use requests::{Requests, import_line};
 
 /// How long the answers to the last requests of a load may take.

@@ -1,10 +1,12 @@
-//! The benchmark: a hand-written server to beat, a load generator, the measurements and their report.
+//! The benchmark: a hand-written server to beat, a load generator, the measurements and their report; and the drills, which
+//! break something while the product is used, and count what was lost.
 //!
-//! `cargo xtask bench` builds and runs it. It speaks HTTP to the product's binary and uses no crate of the product, so that
+//! `cargo xtask bench` and `cargo xtask drill` build and run it. It speaks HTTP to the product's binary and uses no crate of the product, so that
 //! nothing is measured but what a client sees.
 
 mod baseline;
 mod database;
+mod drill;
 mod instructions;
 mod load;
 mod machine;
@@ -13,6 +15,8 @@ mod product;
 mod report;
 mod results;
 mod run;
+mod session;
+mod soak;
 mod statistics;
 mod targets;
 mod try_load;
@@ -42,10 +46,14 @@ enum Command {
     },
     /// Count the instructions of a request, and hold them against docs/benchmarks/instructions.json
     Instructions(instructions::Options),
+    /// Break something while the product is used, and hold what it acknowledged against the database
+    Drill(drill::Options),
     /// Serve the hand-written server
     Baseline(baseline::Options),
     /// Put a load on any URL, to compare the generator with others
     Load(try_load::Options),
+    /// Use the product for a long time, and fail if anything that it holds keeps growing
+    Soak(soak::Options),
 }
 
 fn main() -> ExitCode {
@@ -55,7 +63,9 @@ fn main() -> ExitCode {
         Command::Report { check: true } => report::check().map(|()| ExitCode::SUCCESS),
         Command::Run(options) => on_one_thread(run::run(&options)),
         Command::Instructions(options) => on_one_thread(instructions::run(&options)),
+        Command::Drill(options) => on_one_thread(drill::run(&options)),
         Command::Load(options) => on_one_thread(try_load::run(&options)).map(|()| ExitCode::SUCCESS),
+        Command::Soak(options) => on_one_thread(soak::run(&options)),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

@@ -87,7 +87,14 @@ impl Product {
     /// # Errors
     /// When it does not become ready.
     pub(crate) async fn serve(&self, database: &Database) -> Result<Server> {
-        let port = free_port()?;
+        self.serve_at(database, free_port()?).await
+    }
+
+    /// The same at a given port.
+    ///
+    /// # Errors
+    /// When it does not become ready.
+    pub(crate) async fn serve_at(&self, database: &Database, port: u16) -> Result<Server> {
         self.start(self.command(database), port, START_PATIENCE).await
     }
 

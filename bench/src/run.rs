@@ -122,6 +122,10 @@ pub(crate) async fn run(options: &Options) -> Result<ExitCode> {
         !choice.save || choice.rounds >= ROUNDS_TO_SAVE,
         "--save needs at least {ROUNDS_TO_SAVE} rounds: fewer are a trial"
     );
+    ensure!(
+        options.engine != Engine::Postgres,
+        "the hand-written server does not speak to PostgreSQL, so there is nothing to measure against"
+    );
     let docs = report::folder();
     // Before the long part: a file that cannot be read should not be found at its end.
     let mut kept = Results::read(&docs.join(report::RESULTS))?;

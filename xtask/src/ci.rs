@@ -7,13 +7,13 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 
 use crate::engines::Engine;
-use crate::{instructions, layers, openapi, schema, test, workspace};
+use crate::{drill, fuzz, instructions, layers, openapi, schema, test, workspace};
 
 /// Options of `cargo xtask ci`.
 #[derive(Args)]
 pub(crate) struct Options {
-    /// Also what takes long or needs the network: known vulnerabilities, requests made up from the OpenAPI document, and
-    /// the instructions of a request against their baseline
+    /// Also what takes long or needs the network: known vulnerabilities, requests made up from the OpenAPI document, hostile
+    /// input for the parsers, the instructions of a request against their baseline, and the drills
     #[arg(long)]
     full: bool,
 }
@@ -78,8 +78,16 @@ const FULL_STEPS: &[Step] = &[
         run: schemathesis,
     },
     Step {
+        name: "fuzz",
+        run: fuzz,
+    },
+    Step {
         name: "instructions",
         run: check_instructions,
+    },
+    Step {
+        name: "drills",
+        run: drills,
     },
 ];
 
@@ -167,9 +175,8 @@ fn check_layers() -> Result<Outcome> {
 
 /// The README's test command, `cargo xtask test`, where in addition no engine may be missing.
 fn tests() -> Result<Outcome> {
-    let require = vec![Engine::Mysql, Engine::Mariadb, Engine::Postgres, Engine::Redis];
     let code = test::run(&test::Options {
-        require,
+        require: Engine::WITH_SERVER.into(),
         ..test::Options::default()
     })?;
     if code != ExitCode::SUCCESS {
@@ -180,10 +187,9 @@ fn tests() -> Result<Outcome> {
 
 /// The tests of the layers that share statements, with sharing switched off: nobody may be able to tell.
 fn tests_without_sharing() -> Result<Outcome> {
-    let require = vec![Engine::Mysql, Engine::Mariadb, Engine::Postgres, Engine::Redis];
     let packages = ["--package", "async-starter-service", "--package", "async-starter-api"];
     let code = test::run(&test::Options {
-        require,
+        require: Engine::WITH_SERVER.into(),
         arguments: packages.into_iter().chain(["--test", "it"]).map(Into::into).collect(),
         without_sharing: true,
         ..test::Options::default()
@@ -245,6 +251,17 @@ const UNAVAILABLE: i32 = 3;
 
 fn schemathesis() -> Result<Outcome> {
     let mut script = Command::new(workspace::root().join("tools/schemathesis"));
+    // Held until the script has ended: what was started for it is stopped then.
+    let databases = [Engine::Mysql, Engine::Mariadb, Engine::Postgres].map(|engine| engine.find(true, true));
+    for found in &databases {
+        if let Some(reason) = found.missing() {
+            bail!(
+                "{} is to be asked as well, and cannot be had: {reason}",
+                found.engine.title()
+            );
+        }
+        found.tell(&mut script);
+    }
     let status = workspace::status(script.current_dir(workspace::root()))?;
     if status.code() == Some(UNAVAILABLE) {
         return Ok(Outcome::Skipped(
@@ -257,12 +274,30 @@ fn schemathesis() -> Result<Outcome> {
     Ok(Outcome::Passed)
 }
 
+/// How long each target is fuzzed, in seconds.
+const FUZZ_SECONDS: u32 = 30;
+
+fn fuzz() -> Result<Outcome> {
+    match fuzz::check(&fuzz::Options::all(FUZZ_SECONDS))? {
+        fuzz::Outcome::Passed => Ok(Outcome::Passed),
+        fuzz::Outcome::Found => bail!("see the table and what is said above it"),
+        fuzz::Outcome::NotRun(reason) => Ok(Outcome::Skipped(reason)),
+    }
+}
+
 fn check_instructions() -> Result<Outcome> {
     match instructions::check()? {
         instructions::Outcome::Counted => Ok(Outcome::Passed),
         instructions::Outcome::NotChecked(reason) => Ok(Outcome::Skipped(reason)),
         instructions::Outcome::Failed(_) => bail!("see the table or the error above"),
     }
+}
+
+fn drills() -> Result<Outcome> {
+    if drill::run(&drill::Options::all())? != ExitCode::SUCCESS {
+        bail!("see what was lost or wrong above");
+    }
+    Ok(Outcome::Passed)
 }
 
 #[cfg(test)]

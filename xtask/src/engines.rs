@@ -1,5 +1,6 @@
-//! The database engines that the tests and the benchmark run on, the Redis that some of them share, and how a server of each is had: one that the environment names, one that
-//! runs already, or a private one started for these tests and stopped after them.
+//! The database engines that the tests and the benchmark run on, the Redis that some of them share, the groups of servers that
+//! some need, and how each is had: servers that the environment names, that run already, or private ones that are started for
+//! these tests and stopped after them.
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -10,7 +11,7 @@ use clap::ValueEnum;
 
 use crate::workspace;
 
-/// A database engine that the product supports, or Redis, which can hold its rate limit.
+/// A database engine that the product supports; Redis, which can hold its rate limit; or several servers of an engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Engine {
     Sqlite,
@@ -18,11 +19,33 @@ pub(crate) enum Engine {
     Mariadb,
     Postgres,
     Redis,
+    /// A MariaDB primary with two read replicas
+    Replicas,
+    /// A Galera cluster of two MariaDB nodes
+    Galera,
 }
 
 impl Engine {
     /// In the order in which they are shown.
-    pub(crate) const ALL: [Self; 5] = [Self::Sqlite, Self::Mysql, Self::Mariadb, Self::Postgres, Self::Redis];
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Sqlite,
+        Self::Mysql,
+        Self::Mariadb,
+        Self::Postgres,
+        Self::Redis,
+        Self::Replicas,
+        Self::Galera,
+    ];
+
+    /// All that there is a server of.
+    pub(crate) const WITH_SERVER: [Self; 6] = [
+        Self::Mysql,
+        Self::Mariadb,
+        Self::Postgres,
+        Self::Redis,
+        Self::Replicas,
+        Self::Galera,
+    ];
 
     /// The name for people.
     pub(crate) fn title(self) -> &'static str {
@@ -32,6 +55,8 @@ impl Engine {
             Self::Mariadb => "MariaDB",
             Self::Postgres => "PostgreSQL",
             Self::Redis => "Redis",
+            Self::Replicas => "replicas",
+            Self::Galera => "Galera",
         }
     }
 
@@ -43,6 +68,8 @@ impl Engine {
             Self::Mariadb => ("mariadb", "TEST_MARIADB_URL", 33_971),
             Self::Postgres => ("postgres", "TEST_POSTGRES_URL", 33_972),
             Self::Redis => ("redis", "TEST_REDIS_URL", 33_973),
+            Self::Replicas => ("mariadb-replicas", "TEST_REPLICAS_URLS", 33_974),
+            Self::Galera => ("galera", "TEST_GALERA_URLS", 33_980),
         };
         Some(ServerKind {
             engine: self,
@@ -138,7 +165,7 @@ impl Found {
     }
 }
 
-/// The host and port of a URL, without user, password and database.
+/// The host and port of a URL, or of the first of several, without user, password and database.
 fn address(url: &str) -> &str {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     let authority = rest.split('/').next().unwrap_or(rest);

@@ -5,7 +5,9 @@
 
 mod bench;
 mod ci;
+mod drill;
 mod engines;
+mod fuzz;
 mod generated;
 mod instructions;
 mod layers;
@@ -13,6 +15,7 @@ mod manifests;
 mod openapi;
 mod product;
 mod schema;
+mod soak;
 mod test;
 #[cfg(test)]
 mod tidy;
@@ -33,7 +36,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Change or show the database schema: `async-starter migrate …` with the same arguments
+    /// Change, show or check the database schema: `async-starter migrate …` with the same arguments
     #[command(disable_help_flag = true)]
     Migrate(PassedOn),
     /// Fill the database with users: `async-starter seed …` with the same arguments, built for speed
@@ -55,8 +58,14 @@ enum Task {
     Ci(ci::Options),
     /// Measure the product against a hand-written server
     Bench(bench::Options),
+    /// Break something while the product is used, and hold what it acknowledged against the database
+    Drill(drill::Options),
     /// Count the instructions of a request under valgrind, and hold them against a baseline
     Instructions(instructions::Options),
+    /// Feed the parsers with what nobody would send, and check that they keep their promises
+    Fuzz(fuzz::Options),
+    /// Use the product for a long time, and fail if anything that it holds keeps growing
+    Soak(soak::Options),
     /// Check that the crates use only what their layer may use
     Layers,
 }
@@ -77,7 +86,10 @@ fn main() -> ExitCode {
         Task::Test(options) => test::run(&options),
         Task::Ci(options) => ci::run(&options),
         Task::Bench(options) => bench::run(&options),
+        Task::Drill(options) => drill::run(&options),
         Task::Instructions(options) => instructions::run(&options),
+        Task::Fuzz(options) => fuzz::run(&options),
+        Task::Soak(options) => soak::run(&options),
         Task::Layers => layers::run().map(|()| ExitCode::SUCCESS),
     };
     outcome.unwrap_or_else(|error| {

@@ -1,4 +1,4 @@
-//! The server binary, built and run by Cargo: what `migrate`, `seed`, `schema`, `openapi` and `bench` are made of.
+//! The server binary, built and run by Cargo: what `migrate`, `seed`, `schema`, `openapi`, `bench` and `drill` are made of.
 
 use std::ffi::OsString;
 use std::path::PathBuf;

@@ -7,7 +7,7 @@ use crate::workspace;
 
 /// Folders whose contents the documents name by path.
 const FOLDERS: &[&str] = &[
-    "crates/", "docs/", "xtask/", "tools/", "deploy/", "bench/", ".ci/", ".cargo/", ".github/",
+    "crates/", "docs/", "xtask/", "tools/", "deploy/", "bench/", "fuzz/", ".ci/", ".cargo/", ".github/",
 ];
 
 /// Files at the top of the repository that the documents name.
@@ -34,7 +34,7 @@ const TOP_LEVEL: &[&str] = &[
 #[test]
 fn every_rust_file_opens_by_saying_what_lives_in_it() {
     let mut silent = Vec::new();
-    for folder in ["crates", "xtask", "bench"] {
+    for folder in ["crates", "xtask", "bench", "fuzz"] {
         for file in files_below(&workspace::root().join(folder), "rs") {
             if !fs::read_to_string(&file).unwrap().starts_with("//!") {
                 silent.push(relative(&file));

@@ -1,6 +1,6 @@
 //! Where the repository is, and how to run Cargo and other programs in it.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, ExitStatus};
 
@@ -23,7 +23,12 @@ pub(crate) fn variable(name: &str) -> Option<String> {
 
 /// The Cargo that runs us, so that a nested call uses the same toolchain.
 pub(crate) fn cargo() -> Command {
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")));
+    nested(std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")))
+}
+
+/// A program that runs Cargo.
+pub(crate) fn nested(program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new(program);
     // What Cargo told us about this package does not concern the packages that it builds now. Their build scripts see it,
     // and some (that of ring) then run again, and with them all that depends on them is compiled again.
     for (name, _) in std::env::vars_os() {

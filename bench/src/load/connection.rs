@@ -95,6 +95,20 @@ impl Connection {
         timeout(CALL_PATIENCE, exchange).await.context("no answer in time")?
     }
 
+    /// Sends a request and waits for the end of its answer; all of that, whatever its status.
+    ///
+    /// # Errors
+    /// As [`Self::status_of`].
+    pub(crate) async fn ask(&mut self, request: &[u8]) -> Result<Answer> {
+        let mut body = Vec::new();
+        let exchange = async {
+            self.stream.write_all(request).await.context("cannot send")?;
+            self.answer(|part| body.extend_from_slice(part)).await
+        };
+        let status = timeout(CALL_PATIENCE, exchange).await.context("no answer in time")??;
+        Ok(Answer { status, body })
+    }
+
     /// Makes a single GET call, and hands the body over as it arrives.
     ///
     /// # Errors

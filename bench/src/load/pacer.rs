@@ -18,7 +18,7 @@ const LONGEST_SLEEP: Duration = Duration::from_millis(50);
 
 /// The moments at which requests are due, each given to one connection. They are fixed beforehand: a slow server changes
 /// none of them.
-pub(super) struct Schedule {
+pub(crate) struct Schedule {
     begin: Instant,
     interval: Duration,
     count: u32,
@@ -30,7 +30,7 @@ pub(super) struct Schedule {
 impl Schedule {
     /// Waits until the next request is due; that moment, which is past if the connections could not keep up. Nothing when
     /// all have been sent.
-    pub(super) async fn next(&self) -> Option<Instant> {
+    pub(crate) async fn next(&self) -> Option<Instant> {
         // It is never closed.
         self.due.acquire().await.ok()?.forget();
         let index = self.taken.get();
@@ -43,7 +43,7 @@ impl Schedule {
 }
 
 /// The thread that tells the connections when the next request is due; it ends when this is dropped.
-pub(super) struct Pacer {
+pub(crate) struct Pacer {
     is_over: Arc<AtomicBool>,
     thread: Option<thread::JoinHandle<()>>,
 }
@@ -53,7 +53,7 @@ impl Pacer {
     ///
     /// # Errors
     /// When the rate is not a positive number, or there are more than 2^32 - 1 requests.
-    pub(super) fn start(
+    pub(crate) fn start(
         begin: Instant,
         per_second: f64,
         duration: Duration,

@@ -60,6 +60,7 @@ fn engine_colour(engine: Engine) -> RGBColor {
         Engine::Sqlite => PRODUCT,
         Engine::Mariadb => RGBColor(190, 115, 20),
         Engine::Mysql => RGBColor(25, 135, 105),
+        Engine::Postgres => RGBColor(120, 80, 160),
     }
 }
 
@@ -111,6 +112,7 @@ fn ratios(results: &Results, group: Group) -> Result<String> {
                 Engine::Sqlite => -0.06,
                 Engine::Mariadb => 0.0,
                 Engine::Mysql => 0.06,
+                Engine::Postgres => 0.12,
             };
             let medians: Vec<_> = points.iter().map(|(x, ratio)| (x + shift, ratio.median)).collect();
             legend(

@@ -1,0 +1,7 @@
+//! A file of users as CSV, handed in in pieces: the same rows however it is cut.
+#![no_main]
+
+use api::TransferFormat;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|input: &[u8]| async_starter_fuzz::check_import(TransferFormat::Csv, input));
