@@ -53,6 +53,8 @@ pub(crate) fn end(span: &Span, status: StatusCode) {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use actix_web::{
         dev::Service,
         test::{TestRequest, init_service},
@@ -98,9 +100,16 @@ mod tests {
         // A problem travels as an error.
         drop(app.call(request.to_request()).await);
         drop(subscriber);
-        let spans = exporter.get_finished_spans().unwrap();
-        let ours = |span: &SpanData| span.name == "database" || span.span_kind == SpanKind::Server;
-        spans.into_iter().filter(ours).collect()
+        // The thread of the SQLite driver lets go of its span only after it gave the answer, and what is open is not exported.
+        for _ in 0..1000 {
+            let spans = exporter.get_finished_spans().unwrap();
+            if spans.iter().any(|span| span.span_kind == SpanKind::Server) {
+                let ours = |span: &SpanData| span.name == "database" || span.span_kind == SpanKind::Server;
+                return spans.into_iter().filter(ours).collect();
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("no span of the request was exported");
     }
 
     fn attribute(span: &SpanData, name: &str) -> Option<Value> {
