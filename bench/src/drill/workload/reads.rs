@@ -36,14 +36,18 @@ impl RoundOfClient {
         let Some(answer) = self.get("first page", &first).await else {
             return;
         };
-        self.check_page(&answer.body);
+        let newest = self.check_page(&answer.body);
         let cursor = text_at(&answer.body, "/next_cursor");
         if cursor.is_empty() {
             return;
         }
         let second = format!("/api/v1/users?cursor={cursor}&per_page={PER_PAGE}");
         if let Some(answer) = self.get("next page", &second).await {
-            self.check_page(&answer.body);
+            let older = self.check_page(&answer.body);
+            // Whatever was created or deleted in between, a walk repeats nobody and does not turn back.
+            if newest.last() <= older.first() {
+                self.wrong("the second page of a walk does not begin behind the first".to_owned());
+            }
         }
     }
 
@@ -64,8 +68,8 @@ impl RoundOfClient {
         }
     }
 
-    /// A page holds no user twice, and the newest first.
-    fn check_page(&self, page: &Value) {
+    /// A page holds no user twice, and the newest first. The places of its users in the list.
+    fn check_page(&self, page: &Value) -> Vec<(String, i64)> {
         let users = page.get("users").and_then(Value::as_array);
         let users = users.map(Vec::as_slice).unwrap_or_default();
         let ids: HashSet<_> = users.iter().filter_map(|user| user.get("id")?.as_i64()).collect();
@@ -78,8 +82,10 @@ impl RoundOfClient {
                 user.get("id").and_then(Value::as_i64).unwrap_or_default(),
             )
         };
-        if !users.iter().map(position).is_sorted_by(|newer, older| newer > older) {
+        let positions: Vec<_> = users.iter().map(position).collect();
+        if !positions.is_sorted_by(|newer, older| newer > older) {
             self.wrong("a page is not sorted".to_owned());
         }
+        positions
     }
 }
