@@ -2,20 +2,22 @@
 
 use std::{io, time::Duration};
 
-use actix_web::{HttpServer, dev::ServerHandle};
-use anyhow::Context;
 use api::AppState;
-use tokio::{task::JoinHandle, time::timeout};
+use tokio::{sync::oneshot, task::JoinHandle, time::timeout};
 
-use crate::config::Observability;
+use crate::{
+    config::Config,
+    http_server::{self, Listening},
+};
 
 /// How long a scrape that is under way at the end may take.
 const STOP_PATIENCE: Duration = Duration::from_secs(2);
 
 /// A listener that runs until it is stopped: longer than the main one, so that the end can be watched as well.
 pub(crate) struct MetricsListener {
-    server: ServerHandle,
-    task: JoinHandle<io::Result<()>>,
+    /// Dropped to end it.
+    end: oneshot::Sender<()>,
+    server: JoinHandle<io::Result<()>>,
 }
 
 impl MetricsListener {
@@ -23,36 +25,42 @@ impl MetricsListener {
     ///
     /// # Errors
     /// When the address cannot be had.
-    pub(crate) fn start(config: &Observability, state: &AppState) -> anyhow::Result<Option<Self>> {
-        let Some((host, port)) = &config.metrics_address else {
+    pub(crate) async fn start(config: &Config, state: &AppState) -> anyhow::Result<Option<Self>> {
+        let Some((host, port)) = &config.observability.metrics_address else {
             return Ok(None);
         };
+        // Clients get as much time as those of the API.
+        let listening = Listening {
+            variables: "METRICS_ADDR",
+            host,
+            port: *port,
+            workers: 1,
+            shutdown_timeout: Duration::from_secs(1),
+            ..Listening::new(&config.http)
+        };
+        let (end, ended) = oneshot::channel();
         let state = state.clone();
-        let server = HttpServer::new(move || api::build_metrics_app(state.clone()))
-            .workers(1)
-            .disable_signals()
-            .shutdown_timeout(1)
-            .bind((host.as_str(), *port))
-            .with_context(|| format!("cannot listen on {host}:{port} for metrics; choose another METRICS_ADDR"))?;
-        for address in server.addrs() {
+        let application = move || api::build_metrics_app(state.clone());
+        let (server, addresses) = http_server::bind(listening, application, async {
+            // Its sender is only dropped.
+            let _ = ended.await;
+        })
+        .await?;
+        for address in addresses {
             tracing::info!(%address, "serving metrics");
         }
-        let server = server.run();
         Ok(Some(Self {
-            server: server.handle(),
-            task: tokio::spawn(server),
+            end,
+            server: tokio::spawn(server),
         }))
     }
 
     /// Stops listening and waits for the end, a little.
     pub(crate) async fn stop(mut self) {
-        let end = async {
-            self.server.stop(true).await;
-            (&mut self.task).await
-        };
-        if timeout(STOP_PATIENCE, end).await.is_err() {
+        drop(self.end);
+        if timeout(STOP_PATIENCE, &mut self.server).await.is_err() {
             tracing::warn!("a scrape of the metrics was cut off");
-            self.task.abort();
+            self.server.abort();
         }
     }
 }

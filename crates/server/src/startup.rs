@@ -11,7 +11,7 @@ use tokio::{runtime::Handle, time::timeout};
 use crate::{
     config::{self, AuthMode, Config, Environment},
     database_threads::Pulse,
-    http_server,
+    http_server::{self, Listening},
     metrics_listener::MetricsListener,
     replica_watch::ReplicaWatch,
     sweeper::Sweeper,
@@ -44,10 +44,11 @@ pub(crate) async fn serve(config: &Config, telemetry: &Telemetry) -> anyhow::Res
     // Says in the log, at once, that migrations are pending or that the database does not answer.
     health.check().await;
     let state = AppState::new(users.clone(), health, api_options(config), lifecycle.clone())?;
-    let metrics = MetricsListener::start(&config.observability, &state)?;
+    let metrics = MetricsListener::start(config, &state).await?;
     let log = telemetry.log().clone();
     let end = shut_down(signals, lifecycle.clone(), config.http.shutdown_drain, log);
-    let (server, addresses) = http_server::bind(&config.http, state, end).await?;
+    let application = move || api::build_app(state.clone());
+    let (server, addresses) = http_server::bind(Listening::new(&config.http), application, end).await?;
     announce(config, database.engine(), &addresses);
     let _pulse = Pulse::start();
     let replicas = ReplicaWatch::start(&database);

@@ -21,9 +21,24 @@ async fn session_of(db: &TestDatabase, executor: &impl Executor) -> String {
 
 /// Waits until all connections are back in their pool. On their way they are asked whether they are still there.
 async fn at_rest(database: &Database) {
-    while database.pool_status().iter().any(|pool| pool.in_use > 0) {
-        tokio::task::yield_now().await;
+    eventually("all connections are at rest", async || {
+        database.pool_status().iter().all(|pool| pool.in_use == 0)
+    })
+    .await;
+}
+
+/// Asks again and again, for at most ten seconds.
+async fn eventually<Condition>(what: &str, mut condition: impl FnMut() -> Condition)
+where
+    Condition: Future<Output = bool>,
+{
+    for _ in 0..5000 {
+        if condition().await {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(2)).await;
     }
+    panic!("never came true: {what}");
 }
 
 /// Ends the session that `executor` is on.
@@ -50,9 +65,10 @@ async fn kill(db: &TestDatabase, session: &str) {
         TestEngine::Postgres => format!("SELECT CAST(pid AS TEXT) FROM pg_stat_activity WHERE pid = {session}"),
         _ => format!("SELECT CAST(id AS CHAR) FROM information_schema.processlist WHERE id = {session}"),
     };
-    while !db.query(db.database().writer(), &alive).await.is_empty() {
-        tokio::task::yield_now().await;
-    }
+    eventually("the session has ended", async || {
+        db.query(db.database().writer(), &alive).await.is_empty()
+    })
+    .await;
 }
 
 /// Pools of their own on the same database, of this size.

@@ -87,9 +87,10 @@ impl<'a> Reader<'a> {
         self.derived.insert(name, setting);
     }
 
-    /// Refuses the value that a variable has in the layers.
+    /// Refuses the value that a variable has in the layers, or in its file.
     pub(super) fn refuse_value(&mut self, name: &'static str, advice: String) {
-        let setting = self.merged.setting(name);
+        let setting = self.derived.get(name).cloned();
+        let setting = setting.unwrap_or_else(|| self.merged.setting(name));
         self.refuse(name, &setting, advice);
     }
 

@@ -161,6 +161,12 @@ pub(super) static VARIABLES: &[Variable] = &[
     .secrecy(UrlsWithPasswords),
     Variable::new(
         DATABASE,
+        "DATABASE_REPLICA_URLS_FILE",
+        Fixed(""),
+        "file that holds `DATABASE_REPLICA_URLS`",
+    ),
+    Variable::new(
+        DATABASE,
         "REPLICA_MAX_LAG",
         Fixed("1"),
         "age beyond which the data of a replica is too old, 0.1 to 3600: the replica is left out until it has caught up",

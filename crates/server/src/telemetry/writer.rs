@@ -15,8 +15,8 @@ use std::{
 
 use tracing::Level;
 
-/// The most bytes of lines that wait. A busy service writes as much in ten seconds or so.
-const MAX_WAITING_BYTES: usize = 16 * 1024 * 1024;
+/// The most bytes of lines that wait, while as many again may be being written. A busy service logs as much in five seconds or so.
+const MAX_WAITING_BYTES: usize = 8 * 1024 * 1024;
 
 /// The part of it that is for warnings and errors alone.
 const RESERVED_BYTES: usize = MAX_WAITING_BYTES / 4;
@@ -199,9 +199,9 @@ mod tests {
         }
         scene.go_on.send(()).unwrap();
         let written = scene.given.recv().unwrap().len() / line.len();
-        assert_eq!(written, 16, "12 of the 20, and 4 of the 5");
+        assert_eq!(written, 8, "6 of the 20, and 2 of the 5");
         scene.go_on.send(()).unwrap();
-        assert_eq!(scene.losses.recv().unwrap(), 8 + 1);
+        assert_eq!(scene.losses.recv().unwrap(), 14 + 3);
         scene.writer.flush();
     }
 

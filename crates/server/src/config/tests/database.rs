@@ -188,6 +188,16 @@ fn replicas_are_addresses_of_the_same_kind_as_the_primary() {
         "mysql://app:a%2Cb@db2/app , mariadb://app@db3/app,",
     );
     assert_eq!(urls(&two), ["mysql://app:a%2Cb@db2/app", "mysql://app@db3/app"]);
+    let kept = mysql().environment("DATABASE_REPLICA_URLS_FILE", "replicas");
+    assert_eq!(
+        urls(&kept.file("replicas", "mysql://app@db4/app\n")),
+        ["mysql://app@db4/app"]
+    );
+    let other_kind = mysql().environment("DATABASE_REPLICA_URLS_FILE", "replicas");
+    assert_contains(
+        &other_kind.file("replicas", "postgres://app@db4/app").refused_text(),
+        "DATABASE_REPLICA_URLS (DATABASE_REPLICA_URLS_FILE, environment): given `[redacted]`",
+    );
     for refused in ["postgres://db2/app", "mysql://app@db2/app,nonsense", "sqlite://a.db"] {
         let scene = mysql().environment("DATABASE_REPLICA_URLS", refused);
         assert_contains(&scene.refused_text(), "DATABASE_REPLICA_URLS (environment)");
