@@ -23,11 +23,12 @@ use url::Url;
 const SECRET: &str = "qzxjqzxjqzxjqzxjqzxjqzxjqzxjqzxj";
 
 /// The variables that hold a secret, and how the address looks whose password it is.
-const SECRETS: [(&str, &str); 6] = [
+const SECRETS: [(&str, &str); 7] = [
     ("SECRET_KEY", ""),
     ("DB_PASSWORD", ""),
     ("DATABASE_URL", "mysql://app:"),
     ("DATABASE_URL", "postgres://app:"),
+    ("DATABASE_REPLICA_URLS", "mysql://app:"),
     ("RATE_LIMIT_STORE", "redis://:"),
     ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://app:"),
 ];

@@ -22,8 +22,8 @@ const DOTENV_FILE: &str = ".env";
 const PROCESS_ENVIRONMENT: &str = "environment";
 const COMMAND_LINE: &str = "command line";
 
-/// All layers as one.
-pub(super) struct Merged(Figment);
+/// All layers as one: every variable of the table.
+pub(super) struct Merged(BTreeMap<String, Setting>);
 
 /// A value and where it came from.
 #[derive(Clone)]
@@ -58,23 +58,27 @@ impl Merged {
             .and_then(Value::into_string)
             .and_then(|text| parse::environment(&text).ok())
             .unwrap_or(Environment::Development);
-        Self(figment.join(Layer::of_defaults(environment)))
+        let figment = figment.join(Layer::of_defaults(environment));
+        // Taken out at once: to find one value in it, figment copies all.
+        let values = figment.data().map(|mut profiles| profiles.remove(&Profile::Default));
+        let values = values.ok().flatten().unwrap_or_default();
+        let setting = |(name, value): (String, Value)| {
+            let source = figment
+                .get_metadata(value.tag())
+                .map_or(DEFAULT, |metadata| metadata.name.as_ref())
+                .to_owned();
+            let text = value.into_string().unwrap_or_default();
+            (name, Setting { text, source })
+        };
+        Self(values.into_iter().map(setting).collect())
     }
 
     /// The value of a variable of the table.
     pub(super) fn setting(&self, name: &str) -> Setting {
-        let source = self
-            .0
-            .find_metadata(name)
-            .map_or(DEFAULT, |metadata| metadata.name.as_ref())
-            .to_owned();
-        let text = self
-            .0
-            .find_value(name)
-            .ok()
-            .and_then(Value::into_string)
-            .unwrap_or_default();
-        Setting { text, source }
+        self.0.get(name).cloned().unwrap_or_else(|| Setting {
+            text: String::new(),
+            source: DEFAULT.to_owned(),
+        })
     }
 }
 
