@@ -67,7 +67,10 @@ impl<'a, E: Executor> BeatRepository<'a, E> {
     }
 }
 
-/// The beats that may still be of use, oldest first.
+/// So many beats are remembered, which is half an hour or more: as old as a replica can be seen to be.
+const REMEMBERED: usize = 10_000;
+
+/// The last beats, oldest first.
 #[derive(Debug, Default)]
 pub(crate) struct Beats {
     last: i64,
@@ -81,22 +84,18 @@ impl Beats {
         self.last
     }
 
-    /// Notes a beat that has been written, and when its writing began. Forgets those that began before `oldest`.
-    pub(crate) fn note(&mut self, beat: i64, began: Instant, oldest: Option<Instant>) {
-        self.written.push_back((beat, began));
-        while self
-            .written
-            .front()
-            .is_some_and(|(_, began)| oldest.is_some_and(|oldest| *began < oldest))
-        {
+    /// Notes a beat that has been written, and when its writing began.
+    pub(crate) fn note(&mut self, beat: i64, began: Instant) {
+        if self.written.len() == REMEMBERED {
             self.written.pop_front();
         }
+        self.written.push_back((beat, began));
     }
 
-    /// When the writing of a beat began, if it is still of use.
+    /// When the writing of a beat began, if it is remembered.
     pub(crate) fn began(&self, beat: i64) -> Option<Instant> {
-        let known = self.written.iter().find(|(known, _)| *known == beat);
-        known.map(|(_, began)| *began)
+        let position = self.written.binary_search_by_key(&beat, |(known, _)| *known).ok()?;
+        self.written.get(position).map(|(_, began)| *began)
     }
 }
 
@@ -109,16 +108,20 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     #[test]
-    fn a_beat_is_known_until_it_is_too_old() {
+    fn a_beat_is_remembered_until_many_have_come_after_it() {
         let (mut beats, start) = (Beats::default(), Instant::now());
-        for age in 0..10_u32 {
-            let (beat, now) = (beats.next(), start + SECOND * age);
-            beats.note(beat, now, now.checked_sub(SECOND * 3));
+        for age in 0..10_002_u32 {
+            let beat = beats.next();
+            // One that could not be written is left out.
+            if beat != 5000 {
+                beats.note(beat, start + SECOND * age);
+            }
         }
-        assert_eq!(beats.began(10), Some(start + SECOND * 9));
-        assert_eq!(beats.began(7), Some(start + SECOND * 6));
-        assert_eq!(beats.began(6), None, "forgotten");
-        assert_eq!(beats.began(11), None, "not ours");
-        assert_eq!(beats.written.len(), 4);
+        assert_eq!(beats.began(10_002), Some(start + SECOND * 10_001));
+        assert_eq!(beats.began(4999), Some(start + SECOND * 4998));
+        assert_eq!(beats.began(5000), None, "never written");
+        assert_eq!(beats.began(2), Some(start + SECOND));
+        assert_eq!(beats.began(1), None, "forgotten");
+        assert_eq!(beats.began(10_003), None, "not ours");
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{borrow::Cow, time::Duration};
 
+use futures_util::future::join;
 use sea_orm::ConnectionTrait;
 use tokio::time::timeout;
 
@@ -220,21 +221,24 @@ impl Database {
     /// # Errors
     /// When a connection cannot be closed in an orderly way; it is closed all the same.
     pub async fn close(&self) -> Result<(), PersistenceError> {
-        let probe = self.probe.close().await;
-        let replicas = match &self.replicas {
-            Some(replicas) => replicas.close().await,
-            None => Ok(()),
+        let replicas = async {
+            match &self.replicas {
+                Some(replicas) => replicas.close().await,
+                None => Ok(()),
+            }
         };
-        let reader = match &self.reader {
-            Some(reader) => reader.close().await,
-            None => Ok(()),
+        let primary = async {
+            let probe = self.probe.close().await;
+            let reader = match &self.reader {
+                Some(reader) => reader.close().await,
+                None => Ok(()),
+            };
+            let last = engine::before_close(self.writer.pool.unwatched()).await;
+            let writer = self.writer.close().await;
+            writer.and(last.map_err(PersistenceError::from)).and(reader).and(probe)
         };
-        let last = engine::before_close(self.writer.pool.unwatched()).await;
-        let writer = self.writer.close().await;
-        writer
-            .and(last.map_err(PersistenceError::from))
-            .and(reader)
-            .and(replicas)
-            .and(probe)
+        // A replica that cannot be reached does not keep the primary from being taken leave of.
+        let (primary, replicas) = join(primary, replicas).await;
+        primary.and(replicas)
     }
 }

@@ -12,6 +12,7 @@
 
 use std::{
     borrow::Cow,
+    error::Error,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, AtomicUsize, Ordering},
@@ -44,6 +45,9 @@ const SHORTEST_INTERVAL: Duration = Duration::from_millis(20);
 
 /// How long a replica may take to show its beat, and to let us connect for that.
 const PROBE_PATIENCE: Duration = Duration::from_secs(1);
+
+/// The longest that a read waits for a connection to a replica: another one, or the primary, may have one at once.
+const BUSY_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Beats of processes that ended this long ago are forgotten.
 const FORGOTTEN_AFTER: Duration = Duration::from_hours(24);
@@ -91,6 +95,14 @@ pub(crate) struct Replica {
     failures: watch::Sender<u64>,
 }
 
+/// How it stands with a replica.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    Used,
+    Behind,
+    Unreachable,
+}
+
 impl Replicas {
     /// The replicas that `options` name; none of them is used before [`watch`](Self::watch) has seen it. Nothing where none is
     /// named.
@@ -101,9 +113,13 @@ impl Replicas {
         if options.replicas.is_empty() {
             return Ok(None);
         }
+        // All together are waited for no longer than the primary alone would be.
+        let replica_count = u32::try_from(options.replicas.len()).unwrap_or(u32::MAX);
+        let busy_patience = BUSY_PATIENCE.min(options.acquire_timeout / replica_count);
         let for_reads = |url: &SecretString| DatabaseOptions {
             url: url.clone(),
             replicas: Vec::new(),
+            acquire_timeout: busy_patience,
             ..options.clone()
         };
         let for_probes = |url: &SecretString| DatabaseOptions {
@@ -178,13 +194,11 @@ impl Replicas {
     /// # Errors
     /// When one cannot be closed in an orderly way; it is closed all the same.
     pub(crate) async fn close(&self) -> Result<(), PersistenceError> {
-        let mut outcome = self.0.primary.close().await;
-        for replica in &self.0.replicas {
-            for connection in [&replica.connection, &replica.probe] {
-                outcome = outcome.and(connection.close().await);
-            }
-        }
-        outcome
+        // Together, since one that cannot be reached may hold up its own pool.
+        let of_replicas = self.0.replicas.iter();
+        let of_replicas = of_replicas.flat_map(|replica| [&replica.connection, &replica.probe]);
+        let pools = of_replicas.chain([&self.0.primary]);
+        join_all(pools.map(Connection::close)).await.into_iter().collect()
     }
 
     /// Keeps finding out how old each replica is, and says in the log when one is left out or used again. Never completes.
@@ -204,14 +218,19 @@ impl Replicas {
         };
         let looking = join_all(self.0.replicas.iter().map(|replica| async move {
             let mut ticks = ticks(period);
-            let mut was_used = None;
+            let (began, mut reported) = (Instant::now(), None);
             loop {
                 ticks.tick().await;
-                let looked = self.look(replica, instance).await;
-                let is_used = self.is_used(replica);
-                if was_used != Some(is_used) {
-                    self.report(replica, was_used.is_none(), looked.err());
-                    was_used = Some(is_used);
+                let failure = self.look(replica, instance).await.err();
+                let standing = match failure {
+                    _ if self.is_used(replica) => Standing::Used,
+                    Some(_) => Standing::Unreachable,
+                    // So far it has had no time to show anything.
+                    None if reported.is_none() && began.elapsed() < self.0.max_lag + period => continue,
+                    None => Standing::Behind,
+                };
+                if reported.replace(standing) != Some(standing) {
+                    self.report(replica, standing, failure);
                 }
             }
         }));
@@ -227,7 +246,7 @@ impl Replicas {
         let (beat, began) = (self.beats().next(), Instant::now());
         let beats = BeatRepository::new(&self.0.primary);
         within_patience(beats.write(instance, beat, Timestamp::now())).await?;
-        self.beats().note(beat, began, began.checked_sub(self.0.max_lag));
+        self.beats().note(beat, began);
         if beat % FORGET_EVERY == 1 {
             let oldest = Timestamp::now().saturating_sub(FORGOTTEN_AFTER);
             within_patience(beats.forget(oldest)).await?;
@@ -254,17 +273,27 @@ impl Replicas {
         }
     }
 
-    fn report(&self, replica: &Replica, is_first_time: bool, error: Option<PersistenceError>) {
-        let (name, age, max_lag) = (&replica.name, self.age(replica), self.0.max_lag);
-        match (self.is_used(replica), error) {
-            (true, _) => tracing::info!(replica = name, "reads go to the replica"),
-            (false, Some(error)) => {
-                tracing::warn!(replica = name, %error, "the replica cannot be asked; reads go elsewhere");
+    fn report(&self, replica: &Replica, standing: Standing, failure: Option<PersistenceError>) {
+        let name = &replica.name;
+        match standing {
+            Standing::Used => tracing::info!(replica = name, "reads go to the replica"),
+            Standing::Unreachable => {
+                // The error itself advises about the primary; what is behind it holds for both.
+                let cause = failure.as_ref().map(innermost).map(ToString::to_string);
+                tracing::warn!(
+                    replica = name,
+                    cause,
+                    "the replica cannot be asked; reads go elsewhere; check that it runs, and its address in DATABASE_REPLICA_URLS"
+                );
             }
-            // It has had no time to show anything.
-            (false, None) if is_first_time => {}
-            (false, None) => {
-                tracing::warn!(replica = name, ?age, ?max_lag, "the replica lags; reads go elsewhere");
+            Standing::Behind => {
+                let (age, max_lag) = (self.age(replica), self.0.max_lag);
+                tracing::warn!(
+                    replica = name,
+                    ?age,
+                    ?max_lag,
+                    "the replica lags; reads go elsewhere; check that it replicates the primary, and how fast"
+                );
             }
         }
     }
@@ -310,6 +339,15 @@ impl Replica {
         self.current_as_of.store(0, Ordering::Relaxed);
         self.failures.send_modify(|failures| *failures += 1);
     }
+}
+
+/// What an error was caused by in the first place.
+fn innermost(error: &PersistenceError) -> &(dyn Error + 'static) {
+    let mut error: &(dyn Error + 'static) = error;
+    while let Some(source) = error.source() {
+        error = source;
+    }
+    error
 }
 
 /// What a question ends with that must not take long.

@@ -7,6 +7,7 @@ mod send_limit;
 mod timed_stream;
 
 use std::{
+    collections::BTreeSet,
     future::ready,
     io::{self, ErrorKind},
     net::{SocketAddr, TcpListener},
@@ -165,6 +166,8 @@ fn serve<Routes: Application>(
 fn listeners(addresses: impl Iterator<Item = SocketAddr>) -> io::Result<Vec<TcpListener>> {
     let mut listeners = Vec::new();
     let mut absent = None;
+    // A resolver may say the same twice.
+    let addresses: BTreeSet<_> = addresses.collect();
     for address in addresses {
         match listen(address) {
             Ok(listener) => listeners.push(listener),
@@ -217,11 +220,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_address_that_the_machine_has_not_is_left_out() {
+    async fn an_address_that_the_machine_has_not_is_left_out_and_none_is_taken_twice() {
         // For documentation, so that nobody has it.
         let foreign = address("192.0.2.1:0");
         let own = address("127.0.0.1:0");
-        let found = listeners([foreign, own].into_iter()).unwrap();
+        let found = listeners([foreign, own, own].into_iter()).unwrap();
         let found: Vec<_> = found.iter().map(|found| found.local_addr().unwrap().ip()).collect();
         assert_eq!(found, [own.ip()]);
         let error = listeners([foreign].into_iter()).unwrap_err();

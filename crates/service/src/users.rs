@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use persistence::Database;
 
+pub(crate) use self::create::existing_emails;
 pub(crate) use self::read::Reading;
 use self::{create::Creation, read::SharedReads};
 use crate::{

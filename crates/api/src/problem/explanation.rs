@@ -107,7 +107,8 @@ impl Code {
             ),
             Self::PreconditionFailed => (
                 "The user has been changed since you read it: its ETag is not the one in If-Match.",
-                "Read the user again, apply your change to what it is now, and send that with the new ETag.",
+                "Read the user again, with Cache-Control: no-cache so that no replica answers that lags behind; apply your \
+                 change to what it is now, and send that with the new ETag.",
                 Never,
             ),
             Self::PayloadTooLarge => (
@@ -153,10 +154,11 @@ impl Code {
                 Later,
             ),
             Self::DatabaseUnavailable => (
-                "The service cannot reach its database, or the database is too busy.",
-                "Wait, and send the request again; a create with the Idempotency-Key that it was first sent with. If it \
-                 lasts, tell whoever runs the service.",
-                Later,
+                "The service cannot reach its database, lost it in the middle of the request, or the database is too busy.",
+                "Wait, and send the request again. A create may have taken effect, if the connection broke just then: repeat \
+                 it with the Idempotency-Key that it was first sent with, or look first whether the user exists. If it lasts, \
+                 tell whoever runs the service.",
+                WithCare,
             ),
             Self::ShuttingDown => (
                 "This instance of the service is about to end. Nothing was changed.",
@@ -197,8 +199,9 @@ mod tests {
     fn only_what_passes_by_itself_may_be_sent_again_unchanged() {
         for code in Code::ALL {
             let expected = match code.status().as_u16() {
-                408 | 429 | 503 => Retry::Later,
                 504 => Retry::WithCare,
+                _ if code == Code::DatabaseUnavailable => Retry::WithCare,
+                408 | 429 | 503 => Retry::Later,
                 _ if code == Code::IdempotencyInProgress => Retry::Later,
                 _ => Retry::Never,
             };

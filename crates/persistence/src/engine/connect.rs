@@ -87,8 +87,8 @@ fn server_pools(
             let on_connection = limit + SILENCE_MARGIN;
             Limits {
                 on_connection,
-                // Whoever waits for a connection waits within this limit, and for long only where all are busy.
-                on_pool: on_connection.max(options.acquire_timeout + SILENCE_MARGIN),
+                // First one waits for a connection, then for the answer; from outside, the two cannot be told apart.
+                on_pool: options.acquire_timeout + on_connection,
             }
         });
         Ok::<_, PersistenceError>(Watched::new(pool, Some(trust), limits))

@@ -124,9 +124,10 @@ fn trouble(error: &dyn sqlx::error::DatabaseError) -> Trouble {
             Some("55P03") => Trouble::LockTimeout,
             // Query cancelled: that is how the limit shows.
             Some("57014") => Trouble::Timeout,
-            // Class 08 (connection); session ended by an administrator, crash of another one, server not ready, idle too long.
+            // Class 08 (connection); session ended by an administrator, crash of another one, server not ready, idle too long,
+            // idle too long in a transaction.
             Some(code) if code.starts_with("08") => Trouble::Ended,
-            Some("57P01" | "57P02" | "57P03" | "57P05") => Trouble::Ended,
+            Some("57P01" | "57P02" | "57P03" | "57P05" | "25P03") => Trouble::Ended,
             // Classes 28 (authorization), 53 (resources); read-only, unknown database.
             Some(code) if code.starts_with("28") || code.starts_with("53") => Trouble::Unavailable,
             Some("25006" | "3D000") => Trouble::Unavailable,

@@ -101,6 +101,29 @@ pub(crate) async fn a_transaction_that_loses_its_connection_left_nothing_and_may
     assert_eq!(count(&db).await, 0);
 }
 
+pub(crate) async fn a_transaction_that_does_nothing_for_too_long_is_ended_and_may_be_run_again(db: TestDatabase) {
+    if [TestEngine::Sqlite, TestEngine::MySql].contains(&db.engine()) {
+        // There is no server, or it has no such limit.
+        return;
+    }
+    let limit = Duration::from_secs(1);
+    let options = DatabaseOptions {
+        statement_timeout: Some(limit),
+        ..db.options()
+    };
+    let impatient = Database::open(&options).await.unwrap();
+    let transaction = impatient.begin().await.unwrap();
+    let users = UserRepository::new(&transaction);
+    users.insert(new_user("Ann", "ann@example.com"), at(0)).await.unwrap();
+    tokio::time::sleep(limit * 2).await;
+    let ended = users.count(&EVERYBODY).await.unwrap_err();
+    assert!(matches!(ended, PersistenceError::ConnectionLost(_)), "{ended:?}");
+    assert_eq!(ended.retry_reason(), Some(RetryReason::Connection));
+    drop(transaction);
+    assert_eq!(count(&db).await, 0);
+    impatient.close().await.unwrap();
+}
+
 pub(crate) async fn nobody_knows_what_became_of_a_commit_whose_connection_is_lost(db: TestDatabase) {
     if db.engine() == TestEngine::Sqlite {
         return;

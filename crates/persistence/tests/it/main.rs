@@ -55,6 +55,7 @@ fn main() -> ExitCode {
         transactions::a_question_for_health_does_not_queue_behind_a_full_pool,
         transactions::what_was_committed_is_in_the_file_after_closing,
         losing::a_transaction_that_loses_its_connection_left_nothing_and_may_be_run_again,
+        losing::a_transaction_that_does_nothing_for_too_long_is_ended_and_may_be_run_again,
         losing::nobody_knows_what_became_of_a_commit_whose_connection_is_lost,
         losing::nobody_knows_what_became_of_a_write_of_its_own_whose_connection_is_lost,
         losing::the_first_lost_connection_is_a_warning_about_those_at_rest,

@@ -231,3 +231,34 @@ pub(crate) async fn a_replica_that_is_down_fails_no_read_and_comes_back_by_itsel
     let log = setting.end().await;
     assert!(log.contains("the replica cannot be asked; reads go elsewhere"), "{log}");
 }
+
+pub(crate) async fn what_is_no_replica_of_the_primary_is_never_read_and_the_log_says_why(db: TestDatabase) {
+    if db.engine() == TestEngine::Sqlite {
+        return;
+    }
+    // It has the schema, and no beat will ever come through.
+    let stranger = TestDatabase::create(db.engine()).await;
+    let nobody = Proxy::start(db.url(), Door::Shut).await;
+    let settings = [
+        ("DATABASE_URL", db.url()),
+        ("DATABASE_REPLICA_URLS", &format!("{},{}", stranger.url(), nobody.url())),
+        ("REPLICA_MAX_LAG", "0.5"),
+    ];
+    let server = Server::start(&settings).await;
+    for expected in [
+        "the replica lags; reads go elsewhere; check that it replicates the primary",
+        "the replica cannot be asked; reads go elsewhere; check that it runs, and its address in DATABASE_REPLICA_URLS",
+    ] {
+        eventually(expected, || async { server.log().contains(expected) }).await;
+    }
+    let new = json!({"name": "Ann", "email": "ann@example.com"});
+    assert_eq!(server.send("POST", "/api/v1/users", Some(new)).await.status, 201);
+    for _ in 0..10 {
+        assert_eq!(server.get("/api/v1/users").await.body["total"], 1);
+    }
+    let log = server.stop().await;
+    assert!(!log.contains("reads go to the replica"), "{log}");
+    // Neither is told again and again.
+    assert_eq!(log.matches("reads go elsewhere").count(), 2, "{log}");
+    stranger.remove().await;
+}

@@ -10,7 +10,7 @@ use persistence::{Database, PersistenceError, UserRepository};
 
 use self::ledger::Ledger;
 use super::Resources;
-use crate::{Caller, DatabaseRuntime, MAX_RETRIES, Retries, UserError, user_count::UserCount};
+use crate::{Caller, DatabaseRuntime, MAX_RETRIES, Retries, UserError, user_count::UserCount, users::existing_emails};
 
 /// How many rows one transaction takes at most. A chunk is a batch, of which some users may be left out.
 const CHUNK_ROWS: usize = UserBatch::MAX_USERS;
@@ -304,8 +304,7 @@ async fn write(
 ) -> Result<Vec<usize>, UserError> {
     for _ in 0..=MAX_RETRIES {
         let existing = if looks_first {
-            let emails = batch.users().iter().map(|user| &user.email);
-            UserRepository::new(database.writer()).existing_emails(emails).await?
+            existing_emails(database, retries, batch.users()).await?
         } else {
             HashSet::new()
         };

@@ -1,5 +1,7 @@
 //! Creating users: one, many at once, and once however often it is asked for.
 
+use std::collections::HashSet;
+
 use domain::{Email, NewUser, Timestamp, User, UserBatch};
 use persistence::{Database, PersistenceError, Transaction, UserRepository};
 
@@ -57,7 +59,7 @@ impl UserService {
             let (database, retries) = (&creation.database, &creation.retries);
             let insert = || async { Ok(retries.run(|| insert_all(database, &batch, &caller)).await?) };
             let change = creation.count.begin_change();
-            let outcome = unless_taken(database, &batch, insert).await;
+            let outcome = unless_taken(database, retries, &batch, insert).await;
             change.end_creating(&outcome, Vec::len);
             outcome
         };
@@ -75,11 +77,11 @@ impl UserService {
         batch: UserBatch,
         to_answer: fn(Vec<User>) -> Vec<u8>,
     ) -> Result<KeptOnce, UserError> {
-        let (database, count) = (self.database.clone(), self.count.clone());
+        let (database, retries, count) = (self.database.clone(), self.retries.clone(), self.count.clone());
         let work = CreateMany { batch, to_answer };
         let in_turn = |turn: Turn| async move {
             let change = count.begin_change();
-            let outcome = unless_taken(&database, &work.batch, || turn.once(&work)).await;
+            let outcome = unless_taken(&database, &retries, &work.batch, || turn.once(&work)).await;
             let users = work.batch.users().len();
             change.end_creating(&outcome, |kept| if kept.is_replay { 0 } else { users });
             outcome
@@ -165,10 +167,7 @@ impl WriteTogether for Creation {
 
     /// The unique index has objected; this finds out to whom.
     async fn refused(&self, new_users: &[NewUser]) -> Result<Vec<(usize, UserError)>, UserError> {
-        let emails = new_users.iter().map(|new_user| &new_user.email);
-        let taken = UserRepository::new(self.database.writer())
-            .existing_emails(emails)
-            .await?;
+        let taken = existing_emails(&self.database, &self.retries, new_users).await?;
         let refused = (0..)
             .zip(new_users)
             .filter(|(_, new_user)| taken.contains(&new_user.email))
@@ -221,6 +220,7 @@ async fn insert_all(database: &Database, batch: &UserBatch, caller: &Caller) -> 
 /// gone by then, their users deleted meanwhile, the batch is tried again.
 async fn unless_taken<T, Insert>(
     database: &Database,
+    retries: &Retries,
     batch: &UserBatch,
     insert: impl Fn() -> Insert,
 ) -> Result<T, UserError>
@@ -234,7 +234,7 @@ where
                 outcome => return outcome,
             }
         }
-        let conflicts = find_conflicts(database, batch).await?;
+        let conflicts = batch.conflicts(&existing_emails(database, retries, batch.users()).await?);
         if !conflicts.is_empty() {
             return Err(UserError::EmailsTaken(conflicts));
         }
@@ -243,8 +243,15 @@ where
     Err(UserError::DatabaseUnavailable(PersistenceError::EmailTaken))
 }
 
-async fn find_conflicts(database: &Database, batch: &UserBatch) -> Result<Vec<usize>, PersistenceError> {
-    let emails = batch.users().iter().map(|user| &user.email);
-    let taken = UserRepository::new(database.writer()).existing_emails(emails).await?;
-    Ok(batch.conflicts(&taken))
+/// Which addresses of `new_users` are taken, as the primary has it.
+pub(crate) async fn existing_emails(
+    database: &Database,
+    retries: &Retries,
+    new_users: &[NewUser],
+) -> Result<HashSet<Email>, PersistenceError> {
+    let look = || async {
+        let emails = new_users.iter().map(|new_user| &new_user.email);
+        UserRepository::new(database.writer()).existing_emails(emails).await
+    };
+    retries.run(look).await
 }

@@ -177,6 +177,8 @@ impl Changes {
                     self.note(findings, Hazard::NotNull, table, column);
                 } else if action.eat("TYPE") || action.eat_all(&["SET", "DATA", "TYPE"]) {
                     self.note(findings, Hazard::ColumnType, table, column);
+                } else if action.eat_all(&["DROP", "DEFAULT"]) {
+                    self.note(findings, Hazard::DroppedDefault, table, column);
                 }
             }
             "CONVERT" => self.note(findings, Hazard::ColumnType, table, None),
@@ -213,11 +215,12 @@ impl Changes {
             vec![action.0]
         };
         for column in columns {
-            let mut column = Reader(column);
+            // What stands in parentheses is an expression, whose words say nothing of the column.
+            let column = outside_parentheses(column);
+            let mut column = Reader(&column);
             let name = column.name();
             let is_required = column.has(&["NOT", "NULL"]) || column.has(&["PRIMARY", "KEY"]);
-            let has_default = column.has(&["DEFAULT"]) && !column.has(&["DEFAULT", "NULL"]);
-            if is_required && !has_default && !FILLED_BY_ITSELF.iter().any(|word| column.has(&[word])) {
+            if is_required && !column.has_default() && !FILLED_BY_ITSELF.iter().any(|word| column.has(&[word])) {
                 self.note(findings, Hazard::RequiredColumn, table.clone(), name.clone());
             }
             if column.has(&["UNIQUE"]) {
@@ -305,6 +308,19 @@ impl<'a> Reader<'a> {
             .any(|window| starts_with(window, keywords))
     }
 
+    /// Whether a column is given a value by DEFAULT. NULL is none, and ON DELETE SET DEFAULT says nothing of it.
+    fn has_default(&self) -> bool {
+        let (mut rest, mut follows_set) = (self.0, false);
+        while let Some((first, others)) = rest.split_first() {
+            if first.is("DEFAULT") && !follows_set && !starts_with(others, &["NULL"]) {
+                return true;
+            }
+            follows_set = first.is("SET");
+            rest = others;
+        }
+        false
+    }
+
     /// The name that comes next, without the schema in front of it. Small letters, as engines that fold case do.
     fn name(&mut self) -> Option<String> {
         let mut name = None;
@@ -343,6 +359,21 @@ impl<'a> Reader<'a> {
         parts.extend(self.0.get(start..end));
         parts
     }
+}
+
+/// The tokens that stand in no parentheses.
+fn outside_parentheses(tokens: &[Token]) -> Vec<Token> {
+    let mut depth = 0_usize;
+    let mut outside = Vec::new();
+    for token in tokens {
+        match token {
+            Token::Sign('(') => depth += 1,
+            Token::Sign(')') => depth = depth.saturating_sub(1),
+            _ if depth == 0 => outside.push(token.clone()),
+            _ => {}
+        }
+    }
+    outside
 }
 
 fn starts_with(tokens: &[Token], keywords: &[&str]) -> bool {

@@ -9,6 +9,7 @@ pub(super) enum Hazard {
     RenamedColumn,
     RequiredColumn,
     NotNull,
+    DroppedDefault,
     ColumnType,
     Unique,
     ForeignKey,
@@ -45,6 +46,7 @@ impl Finding {
             Hazard::RenamedColumn => format!("renames the column {column}"),
             Hazard::RequiredColumn => format!("adds the column {column}, NOT NULL and without a DEFAULT"),
             Hazard::NotNull => format!("makes {column} NOT NULL"),
+            Hazard::DroppedDefault => format!("takes the DEFAULT of {column} away"),
             Hazard::ColumnType => format!("changes or states again the type of {column}"),
             Hazard::Unique => format!("makes values of {column} unique"),
             Hazard::ForeignKey => format!("adds a foreign key to {column}"),
@@ -72,6 +74,10 @@ impl Hazard {
             Self::NotNull => {
                 "old instances that write NULL, or do not know the column, are refused; the table is read or copied under \
                  a lock while the step runs"
+            }
+            Self::DroppedDefault => {
+                "old instances that do not know the column insert rows without it, which the database refuses where it is \
+                 NOT NULL"
             }
             Self::ColumnType => {
                 "the table may be rewritten under a lock, and old instances read and write values of the old type"
@@ -113,6 +119,7 @@ impl Hazard {
             Self::NotNull => {
                 "make it NOT NULL when every running release writes it and every row has it, with the reason in the step"
             }
+            Self::DroppedDefault => "drop it when every running release writes the column, with the reason in the step",
             Self::ColumnType => {
                 "expand: add a column of the new type and write to both; copy the rows; read the new one; drop the old one \
                  in a later release. Where the server changes it in place (a longer VARCHAR), say so in the step"

@@ -125,6 +125,38 @@ fn a_column_that_becomes_required_or_of_another_type_is_warned_of() {
 }
 
 #[test]
+fn a_default_that_old_instances_rely_on_is_warned_of() {
+    warns(
+        "ALTER TABLE users ALTER COLUMN name DROP DEFAULT",
+        "takes the DEFAULT of users.name away",
+        &EVERYWHERE,
+    );
+    // Words of an expression, or of what happens to other rows, give no value.
+    for sql in [
+        "ALTER TABLE users ADD COLUMN age INT NOT NULL CHECK (CAST(age AS CHAR) <> '')",
+        "ALTER TABLE users ADD COLUMN age INT NOT NULL CHECK (age <> DEFAULT(age))",
+    ] {
+        warns(
+            sql,
+            "adds the column users.age, NOT NULL and without a DEFAULT",
+            &EVERYWHERE,
+        );
+    }
+    let of_reference = |default: &str| {
+        let column = format!("owner_id BIGINT NOT NULL {default} REFERENCES owners (id) ON DELETE SET DEFAULT");
+        found(&format!("ALTER TABLE users ADD COLUMN {column}"), Engine::Postgres)
+    };
+    assert_eq!(
+        of_reference(""),
+        [
+            "adds the column users.owner_id, NOT NULL and without a DEFAULT",
+            "adds a foreign key to users.owner_id"
+        ]
+    );
+    assert_eq!(of_reference("DEFAULT 1"), ["adds a foreign key to users.owner_id"]);
+}
+
+#[test]
 fn constraints_on_rows_that_exist_are_warned_of() {
     for sql in [
         "ALTER TABLE users ADD CONSTRAINT uq UNIQUE (name)",
@@ -204,13 +236,13 @@ fn what_harms_nobody_is_not_warned_of() {
         "-- DROP TABLE users;\nALTER TABLE users ADD COLUMN note TEXT -- NOT NULL",
         "ALTER TABLE users ADD COLUMN age INT NOT NULL DEFAULT 0",
         "ALTER TABLE users ADD COLUMN age INT DEFAULT (1 + 1) NOT NULL",
+        "ALTER TABLE users ADD COLUMN age INT NULL DEFAULT (CASE WHEN 1 IS NOT NULL THEN 1 END)",
         "ALTER TABLE users ADD COLUMN age INT GENERATED ALWAYS AS (1) STORED NOT NULL",
         "ALTER TABLE users ADD COLUMN number BIGSERIAL NOT NULL",
         "ALTER TABLE users ADD INDEX ix (name)",
         "ALTER TABLE users ADD CONSTRAINT uq UNIQUE USING INDEX uq",
         "ALTER TABLE users ALTER COLUMN name SET DEFAULT 'x'",
         "ALTER TABLE users ALTER COLUMN name DROP NOT NULL",
-        "ALTER TABLE users ALTER COLUMN name DROP DEFAULT",
         "ALTER TABLE users DROP INDEX ix",
         "ALTER TABLE users DROP CONSTRAINT c, DROP FOREIGN KEY fk, DROP PRIMARY KEY",
         "ALTER TABLE users RENAME INDEX a TO b",

@@ -103,9 +103,9 @@ fn the_worked_example_of_the_guide_is_judged_as_the_guide_says() {
             .build(Table::alter().table("users").drop_column("updated_at"))
             .to_string()
     };
-    let expand = step("m20270110_000005_add_changed_at", "0.2.0", add);
-    let migrate = step("m20270301_000006_fill_changed_at", "0.3.0", fill);
-    let mut contract = step("m20270601_000007_drop_updated_at", "0.5.0", drop);
+    let expand = step("m20270110_000006_add_changed_at", "0.2.0", add);
+    let migrate = step("m20270301_000007_fill_changed_at", "0.3.0", fill);
+    let mut contract = step("m20270601_000008_drop_updated_at", "0.5.0", drop);
     let steps = [STEPS.as_slice(), &[expand, migrate, contract]].concat();
     let lint = examine_releases(&steps);
     assert_eq!(lint.warnings.len(), 1, "{lint:#?}");
