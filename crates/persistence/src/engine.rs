@@ -96,8 +96,9 @@ pub(crate) fn pool_status(name: Cow<'static, str>, pool: &DatabaseConnection) ->
         Engine::MySql => counts(pool.get_mysql_connection_pool()),
         Engine::Postgres => counts(pool.get_postgres_connection_pool()),
     };
-    // The two counters are read one after the other and may disagree for a moment.
-    let idle = u32::try_from(idle).unwrap_or(open).min(open);
+    // The driver (sqlx 0.9) counts a connection that comes back only after somebody may have taken it again: for a moment its
+    // count is below zero, and no number of this size. The two counters are read one after the other and may disagree as well.
+    let idle = u32::try_from(idle).unwrap_or(0).min(open);
     PoolStatus {
         name,
         max,
