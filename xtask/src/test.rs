@@ -47,7 +47,11 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     println!("{}", table(&found, "will be tested"));
     refuse_missing(&found, &options.require)?;
 
-    let mut cargo = workspace::cargo_at_root(&["test", "--workspace"]);
+    let mut cargo = workspace::cargo_at_root(&["test"]);
+    // Cargo pays no heed to `--package` beside `--workspace`.
+    if !name_a_package(&options.arguments) {
+        cargo.arg("--workspace");
+    }
     cargo.args(&options.arguments);
     if options.without_sharing {
         cargo.env("TEST_COALESCING", "off");
@@ -68,6 +72,15 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     println!("\n{}", table(&found, outcome));
     drop(found); // stops what we started
     Ok(workspace::exit_code(status))
+}
+
+/// Whether `arguments` choose packages. What stands behind `--` is meant for the tests, not for cargo.
+fn name_a_package(arguments: &[OsString]) -> bool {
+    arguments
+        .iter()
+        .map(|argument| argument.to_string_lossy())
+        .take_while(|argument| argument != "--")
+        .any(|argument| argument.starts_with("-p") || argument == "--package" || argument.starts_with("--package="))
 }
 
 fn refuse_missing(found: &[Found], required: &[Engine]) -> Result<()> {
@@ -110,8 +123,29 @@ fn table(found: &[Found], outcome: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{refuse_missing, table};
+    use std::ffi::OsString;
+
+    use super::{name_a_package, refuse_missing, table};
     use crate::engines::Engine;
+
+    #[test]
+    fn packages_that_are_named_are_recognized_however_cargo_lets_them_be_written() {
+        let named = |arguments: &str| {
+            let arguments: Vec<OsString> = arguments.split_whitespace().map(OsString::from).collect();
+            name_a_package(&arguments)
+        };
+        for arguments in [
+            "--package xtask",
+            "--lib --package=xtask",
+            "-p xtask",
+            "-pxtask a_filter",
+        ] {
+            assert!(named(arguments), "{arguments}");
+        }
+        for arguments in ["", "--test it", "a_filter -- --package", "--test it -- -p"] {
+            assert!(!named(arguments), "{arguments}");
+        }
+    }
 
     #[test]
     fn the_table_names_engine_server_and_outcome() {
