@@ -8,6 +8,8 @@
 #   server_command  set the array `command`: the server in the foreground, listening on 127.0.0.1:$port
 #   is_ready        succeed once $log says that the server takes connections on $port
 #
+# The ports lie below those that Linux and macOS give to outgoing connections, any of which could be there first.
+#
 # These are servers for tests. They survive being killed, as real ones do, but not a power cut: nothing waits for the disk.
 
 die() { echo "$engine: $*" >&2; exit 1; }
@@ -21,7 +23,8 @@ as_account() {
 running_pid() {
   local pid
   pid=$(cat "$run/pid" 2> /dev/null) && [ -n "$pid" ] || return 1
-  tr '\0' '\n' < "/proc/$pid/cmdline" 2> /dev/null | grep -qxF -e "--datadir=$data" -e "$data" && echo "$pid"
+  # The redirection that hides complaints comes first: the process may end at any moment.
+  tr '\0' '\n' 2> /dev/null < "/proc/$pid/cmdline" | grep -qxF -e "--datadir=$data" -e "$data" && echo "$pid"
 }
 
 print_url() { echo "$scheme://app:app-secret@127.0.0.1:$(cat "$run/port")/${database:-app}"; }
@@ -102,7 +105,7 @@ server_kill() {
   for _ in $(seq 200); do
     left=
     # One that has ended has no command line, even if nobody has asked for its exit code yet.
-    for pid in "${pids[@]}"; do [ -z "$(tr -d '\0' < "/proc/$pid/cmdline" 2> /dev/null)" ] || left=$pid; done
+    for pid in "${pids[@]}"; do [ -z "$(tr -d '\0' 2> /dev/null < "/proc/$pid/cmdline")" ] || left=$pid; done
     if [ -z "$left" ]; then
       # Until somebody has asked for the exit code, PostgreSQL takes this for the lock of a server that lives.
       rm -f "$run/pid" "$data/postmaster.pid"

@@ -62,20 +62,22 @@ impl Engine {
 
     /// How a server of this engine is found and started; SQLite has none.
     fn server(self) -> Option<ServerKind> {
-        let (name, variable, port) = match self {
+        // As in `tools/`: the last column is what a script adds to its port for the others that it takes.
+        let (name, variable, port, offsets): (_, _, _, &[u16]) = match self {
             Self::Sqlite => return None,
-            Self::Mysql => ("mysql", "TEST_MYSQL_URL", 33_970),
-            Self::Mariadb => ("mariadb", "TEST_MARIADB_URL", 33_971),
-            Self::Postgres => ("postgres", "TEST_POSTGRES_URL", 33_972),
-            Self::Redis => ("redis", "TEST_REDIS_URL", 33_973),
-            Self::Replicas => ("mariadb-replicas", "TEST_REPLICAS_URLS", 33_974),
-            Self::Galera => ("galera", "TEST_GALERA_URLS", 33_980),
+            Self::Mysql => ("mysql", "TEST_MYSQL_URL", 13_970, &[0]),
+            Self::Mariadb => ("mariadb", "TEST_MARIADB_URL", 13_971, &[0]),
+            Self::Postgres => ("postgres", "TEST_POSTGRES_URL", 13_972, &[0]),
+            Self::Redis => ("redis", "TEST_REDIS_URL", 13_973, &[0]),
+            Self::Replicas => ("mariadb-replicas", "TEST_REPLICAS_URLS", 13_974, &[0, 1, 2]),
+            Self::Galera => ("galera", "TEST_GALERA_URLS", 13_980, &[0, 1, 10, 11, 12, 20, 21, 22]),
         };
         Some(ServerKind {
             engine: self,
             name,
             variable,
             port,
+            offsets,
         })
     }
 
@@ -177,7 +179,14 @@ struct ServerKind {
     name: &'static str,
     variable: &'static str,
     port: u16,
+    offsets: &'static [u16],
 }
+
+/// How far apart the ports of two runs at the same time are.
+const PORT_STRIDE: u16 = 100;
+
+/// Where the ports begin that Linux gives to outgoing connections unless told otherwise; other systems begin higher.
+const OUTGOING_PORTS_BEGIN: u16 = 32_768;
 
 impl ServerKind {
     fn find(&self, may_start: bool, required: bool) -> Server {
@@ -232,14 +241,20 @@ impl ServerKind {
     }
 
     fn start(&self) -> Result<(String, Guardian)> {
-        let port = if can_listen_on(self.port) {
-            self.port
-        } else {
-            free_port()?
-        };
+        let port = self.free_port()?;
         // First the guardian, so that there is no moment in which the server runs and nobody would stop it.
         let guardian = Guardian::of(&self.script(), &self.folder())?;
         Ok((self.tool("start", Some(port))?, guardian))
+    }
+
+    /// A port that nobody has, nor those that go with it: the usual one, or one of a later stride. All lie below those that
+    /// the system gives to outgoing connections, which would come and go between this look and the start of the server.
+    fn free_port(&self) -> Result<u16> {
+        let is_free = |port: &u16| self.offsets.iter().all(|offset| can_listen_on(port + offset));
+        (self.port..OUTGOING_PORTS_BEGIN - PORT_STRIDE)
+            .step_by(PORT_STRIDE.into())
+            .find(is_free)
+            .with_context(|| format!("no port is free from {} to {OUTGOING_PORTS_BEGIN}", self.port))
     }
 
     /// Runs the script that manages this server, and returns the last line it prints: the URL.
@@ -289,11 +304,6 @@ fn can_listen_on(port: u16) -> bool {
     TcpListener::bind(("127.0.0.1", port)).is_ok()
 }
 
-fn free_port() -> Result<u16> {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).context("no port is free on 127.0.0.1")?;
-    Ok(listener.local_addr()?.port())
-}
-
 /// A process that stops a server when it can no longer read from us: when this value is dropped, and also when we end in
 /// any other way, Ctrl-C and `kill -9` included. It needs no signal handler.
 struct Guardian(Child);
@@ -324,11 +334,31 @@ impl Drop for Guardian {
 
 #[cfg(test)]
 mod tests {
-    use super::{Engine, address};
+    use std::net::TcpListener;
+
+    use super::{Engine, PORT_STRIDE, ServerKind, address};
+
+    #[test]
+    fn servers_move_on_together_where_one_of_their_ports_is_taken() {
+        let taken = (21_000..22_000)
+            .find_map(|port| TcpListener::bind(("127.0.0.1", port)).ok())
+            .unwrap();
+        let usual_port = taken.local_addr().unwrap().port() - 2;
+        let kind = ServerKind {
+            engine: Engine::Replicas,
+            name: "mariadb-replicas",
+            variable: "TEST_REPLICAS_URLS",
+            port: usual_port,
+            offsets: &[0, 1, 2],
+        };
+        let port = kind.free_port().unwrap();
+        assert!(port > usual_port, "{port}");
+        assert_eq!((port - usual_port) % PORT_STRIDE, 0);
+    }
 
     #[test]
     fn an_address_has_no_password_and_no_database() {
-        assert_eq!(address("mysql://app:app-secret@127.0.0.1:33970/app"), "127.0.0.1:33970");
+        assert_eq!(address("mysql://app:app-secret@127.0.0.1:13970/app"), "127.0.0.1:13970");
         assert_eq!(address("postgres://localhost"), "localhost");
     }
 
