@@ -29,7 +29,7 @@ impl Language {
             Group::Batch => self.choose("POST 1000 users", "1,000 件一括作成"),
             Group::Keyset => self.choose("pages by cursor", "カーソルによるページ送り"),
             Group::Bulk => self.choose("many users", "大量データ"),
-            Group::Memory => self.choose("memory", "メモリー"),
+            Group::Memory => self.choose("memory", "メモリ"),
             Group::Start => self.choose("start", "起動"),
         }
     }
@@ -52,12 +52,12 @@ impl Language {
             Figure::BatchRowsPerSecond => self.choose("batches of 1000", "1,000 件一括作成"),
             Figure::SeedSeconds => self.choose("seed", "シード投入"),
             Figure::ExportRowsPerSecond => self.choose("export", "エクスポート"),
-            Figure::ExportGrowthMib => self.choose("export, growth of memory", "エクスポート中のメモリー増加"),
+            Figure::ExportGrowthMib => self.choose("export, growth of memory", "エクスポート中のメモリ増加"),
             Figure::ImportRowsPerSecond => self.choose("import", "インポート"),
-            Figure::ImportGrowthMib => self.choose("import, growth of memory", "インポート中のメモリー増加"),
-            Figure::MemoryAtRestMib => self.choose("resident memory at rest", "常駐メモリー（待機時）"),
+            Figure::ImportGrowthMib => self.choose("import, growth of memory", "インポート中のメモリ増加"),
+            Figure::MemoryAtRestMib => self.choose("resident memory at rest", "常駐メモリ（待機時）"),
             Figure::MemoryUnderLoadMib => {
-                self.choose("resident memory, peak at c=128", "常駐メモリー（c=128 でのピーク）")
+                self.choose("resident memory, peak at c=128", "常駐メモリ（c=128 でのピーク）")
             }
             Figure::StartMillis => self.choose("start to ready", "起動から ready まで"),
         }
