@@ -67,7 +67,8 @@ impl<'a, E: Executor> BeatRepository<'a, E> {
     }
 }
 
-/// So many beats are remembered, which is half an hour or more: as old as a replica can be seen to be.
+/// So many beats are remembered: as old as a replica can be seen to be. That is half an hour with a `REPLICA_MAX_LAG` of a second,
+/// and three minutes with the least one, of which the beats are 20 ms apart; past it the age of a replica is unknown.
 const REMEMBERED: usize = 10_000;
 
 /// The last beats, oldest first.

@@ -49,6 +49,10 @@ const PROBE_PATIENCE: Duration = Duration::from_secs(1);
 /// The longest that a read waits for a connection to a replica: another one, or the primary, may have one at once.
 const BUSY_PATIENCE: Duration = Duration::from_secs(1);
 
+/// For so long at most, instead of `max_lag`, beats may be missing before the log says so: who tolerates old data still wants to
+/// know.
+const LONGEST_GRACE: Duration = Duration::from_secs(10);
+
 /// Beats of processes that ended this long ago are forgotten.
 const FORGOTTEN_AFTER: Duration = Duration::from_hours(24);
 
@@ -75,10 +79,14 @@ struct Inner {
     replicas: Vec<Replica>,
     /// A single connection to the primary, for beats.
     primary: Connection,
+    /// How that one is opened.
+    primary_options: DatabaseOptions,
     max_lag: Duration,
     /// Which is asked next.
     next: AtomicUsize,
     beats: Mutex<Beats>,
+    /// Since when every beat could be written; nothing where the last one could not.
+    beating_since: Mutex<Option<Instant>>,
     /// The zero of [`Replica::current_as_of`].
     epoch: Instant,
 }
@@ -89,6 +97,8 @@ pub(crate) struct Replica {
     connection: Connection,
     /// A single connection that no request uses.
     probe: Connection,
+    /// How that one is opened.
+    probe_options: DatabaseOptions,
     /// It has everything that was committed before this moment, in microseconds; 0 where nothing is known of it.
     current_as_of: AtomicU64,
     /// How often it was left out because it failed.
@@ -135,20 +145,25 @@ impl Replicas {
             if of_replica.engine()? != options.engine()? || !engine::has_replicas(of_replica.engine()?) {
                 return Err(crate::InvalidDatabaseUrl.into());
             }
+            let probe_options = for_probes(url);
             replicas.push(Replica {
                 name: format!("replica-{number}"),
                 connection: Connection::of(engine::open(&of_replica).await?),
-                probe: Connection::of(engine::open(&for_probes(url)).await?),
+                probe: Connection::of(engine::open(&probe_options).await?),
+                probe_options,
                 current_as_of: AtomicU64::new(0),
                 failures: watch::Sender::default(),
             });
         }
+        let primary_options = for_probes(&options.url);
         Ok(Some(Self(Arc::new(Inner {
             replicas,
-            primary: Connection::of(engine::open(&for_probes(&options.url)).await?),
+            primary: Connection::of(engine::open(&primary_options).await?),
+            primary_options,
             max_lag: options.replica_max_lag,
             next: AtomicUsize::new(0),
             beats: Mutex::default(),
+            beating_since: Mutex::default(),
             epoch: Instant::now(),
         }))))
     }
@@ -209,32 +224,60 @@ impl Replicas {
         let period = self.period();
         let beating = async {
             let mut ticks = ticks(period);
+            let (mut failing_since, mut is_reported) = (None, false);
             loop {
                 ticks.tick().await;
-                if let Err(error) = self.beat(instance).await {
-                    tracing::debug!(%error, "no beat could be written to the primary");
+                match self.beat(instance).await {
+                    Ok(()) => {
+                        self.beating_since().get_or_insert_with(Instant::now);
+                        failing_since = None;
+                        if std::mem::take(&mut is_reported) {
+                            tracing::info!(
+                                "beats can be written to the primary again; replicas are used once they show one"
+                            );
+                        }
+                    }
+                    Err(error) => {
+                        *self.beating_since() = None;
+                        let since = failing_since.get_or_insert_with(Instant::now);
+                        if !is_reported && since.elapsed() >= self.grace() {
+                            is_reported = true;
+                            self.report_missing_beats(&error).await;
+                        }
+                    }
                 }
             }
         };
         let looking = join_all(self.0.replicas.iter().map(|replica| async move {
             let mut ticks = ticks(period);
-            let (began, mut reported) = (Instant::now(), None);
+            let mut reported = None;
             loop {
                 ticks.tick().await;
                 let failure = self.look(replica, instance).await.err();
                 let standing = match failure {
                     _ if self.is_used(replica) => Standing::Used,
                     Some(_) => Standing::Unreachable,
-                    // So far it has had no time to show anything.
-                    None if reported.is_none() && began.elapsed() < self.0.max_lag + period => continue,
-                    None => Standing::Behind,
+                    None if self.had_time_to_show_a_beat() => Standing::Behind,
+                    // It shows none because there is none: that is no fault of its own.
+                    None => continue,
                 };
                 if reported.replace(standing) != Some(standing) {
-                    self.report(replica, standing, failure);
+                    self.report(replica, standing, failure).await;
                 }
             }
         }));
         join(beating, looking).await;
+    }
+
+    /// For how long beats may be missing before the log says so.
+    fn grace(&self) -> Duration {
+        self.0.max_lag.min(LONGEST_GRACE)
+    }
+
+    /// Whether beats have been written for so long that a replica which shows none has itself to blame.
+    fn had_time_to_show_a_beat(&self) -> bool {
+        let since = *self.beating_since();
+        since.is_some_and(|since| since.elapsed() >= self.grace())
     }
 
     /// How far beats are apart.
@@ -249,7 +292,9 @@ impl Replicas {
         self.beats().note(beat, began);
         if beat % FORGET_EVERY == 1 {
             let oldest = Timestamp::now().saturating_sub(FORGOTTEN_AFTER);
-            within_patience(beats.forget(oldest)).await?;
+            if let Err(error) = within_patience(beats.forget(oldest)).await {
+                tracing::debug!(%error, "the beats of processes that ended long ago could not be forgotten");
+            }
         }
         Ok(())
     }
@@ -273,13 +318,25 @@ impl Replicas {
         }
     }
 
-    fn report(&self, replica: &Replica, standing: Standing, failure: Option<PersistenceError>) {
+    async fn report_missing_beats(&self, failure: &PersistenceError) {
+        let cause = cause(failure, &self.0.primary_options).await;
+        tracing::warn!(
+            cause,
+            max_lag = ?self.0.max_lag,
+            "no beat can be written to the primary; replicas are left out as they come to be older than REPLICA_MAX_LAG; check \
+             that it runs, and that its account may write to replication_beats"
+        );
+    }
+
+    async fn report(&self, replica: &Replica, standing: Standing, failure: Option<PersistenceError>) {
         let name = &replica.name;
         match standing {
             Standing::Used => tracing::info!(replica = name, "reads go to the replica"),
             Standing::Unreachable => {
-                // The error itself advises about the primary; what is behind it holds for both.
-                let cause = failure.as_ref().map(innermost).map(ToString::to_string);
+                let cause = match &failure {
+                    Some(failure) => Some(cause(failure, &replica.probe_options).await),
+                    None => None,
+                };
                 tracing::warn!(
                     replica = name,
                     cause,
@@ -298,9 +355,14 @@ impl Replicas {
         }
     }
 
+    // No code panics while it holds one of these locks, so what they hold is whole.
+
     fn beats(&self) -> MutexGuard<'_, Beats> {
-        // No code panics while it holds the lock.
         self.0.beats.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn beating_since(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.0.beating_since.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -339,6 +401,21 @@ impl Replica {
         self.current_as_of.store(0, Ordering::Relaxed);
         self.failures.send_modify(|failures| *failures += 1);
     }
+}
+
+/// Why a server could not be asked, for the log. A pool that got no connection says only that it waited in vain; one more try
+/// past the pool, bounded like that wait, says why. An error itself advises about the primary; what is behind it holds for all.
+async fn cause(failure: &PersistenceError, options: &DatabaseOptions) -> String {
+    let waited_in_vain = matches!(
+        failure,
+        PersistenceError::NoAnswer(_) | PersistenceError::Unavailable(_)
+    );
+    let retried = if waited_in_vain {
+        engine::try_connection(options).await.err()
+    } else {
+        None
+    };
+    innermost(retried.as_ref().unwrap_or(failure)).to_string()
 }
 
 /// What an error was caused by in the first place.

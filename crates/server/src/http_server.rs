@@ -172,7 +172,7 @@ fn listeners(addresses: impl Iterator<Item = SocketAddr>) -> io::Result<Vec<TcpL
         match listen(address) {
             Ok(listener) => listeners.push(listener),
             Err(error) if matches!(error.kind(), ErrorKind::AddrInUse | ErrorKind::PermissionDenied) => {
-                return Err(error);
+                return Err(io::Error::new(error.kind(), format!("{address}: {error}")));
             }
             Err(error) => {
                 tracing::debug!(%address, %error, "cannot listen on this address");
@@ -237,5 +237,6 @@ mod tests {
         let taken = somebody.local_addr().unwrap();
         let error = listeners([taken, address("127.0.0.2:0")].into_iter()).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::AddrInUse);
+        assert!(error.to_string().starts_with(&format!("{taken}: ")), "{error}");
     }
 }

@@ -1,6 +1,6 @@
 //! Connections that are lost: what is known then of what was under way on them, and what becomes of the others.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use domain::Precondition;
 use persistence::{
@@ -188,6 +188,33 @@ pub(crate) async fn the_first_lost_connection_is_a_warning_about_those_at_rest(d
     }
     assert_eq!(lost, 1, "of {CONNECTIONS} were found out by using them");
     several.close().await.unwrap();
+}
+
+pub(crate) async fn a_statement_that_waits_long_for_a_busy_pool_is_not_taken_for_lost(db: TestDatabase) {
+    if db.engine() == TestEngine::Sqlite {
+        return;
+    }
+    let limit = Duration::from_secs(1);
+    let options = DatabaseOptions {
+        max_connections: 1,
+        acquire_timeout: limit * 30,
+        statement_timeout: Some(limit),
+        ..db.options()
+    };
+    let one = Database::open(&options).await.unwrap();
+    let transaction = one.begin().await.unwrap();
+    let busy = async {
+        // For longer than an answer may take once there is a connection.
+        let begin = Instant::now();
+        while begin.elapsed() < limit * 3 {
+            db.query(&transaction, "SELECT 'busy'").await;
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        transaction.commit().await.unwrap();
+    };
+    let ((), answer) = tokio::join!(busy, db.query(one.writer(), "SELECT 'answered'"));
+    assert_eq!(answer.concat().concat(), "answered");
+    one.close().await.unwrap();
 }
 
 pub(crate) async fn a_statement_that_nobody_waits_for_any_more_takes_its_connection_with_it(db: TestDatabase) {

@@ -59,6 +59,7 @@ fn main() -> ExitCode {
         losing::nobody_knows_what_became_of_a_commit_whose_connection_is_lost,
         losing::nobody_knows_what_became_of_a_write_of_its_own_whose_connection_is_lost,
         losing::the_first_lost_connection_is_a_warning_about_those_at_rest,
+        losing::a_statement_that_waits_long_for_a_busy_pool_is_not_taken_for_lost,
         losing::a_statement_that_nobody_waits_for_any_more_takes_its_connection_with_it,
         migrations::entity_and_schema_agree,
         seeding::seeding_twice_adds_what_is_missing,

@@ -85,6 +85,7 @@ fn main() -> ExitCode {
         hostile::slow::connections_that_do_nothing_keep_nobody_waiting,
         hostile::log_pipe::a_log_that_nobody_reads_keeps_nobody_waiting,
         replicas::what_is_no_replica_of_the_primary_is_never_read_and_the_log_says_why,
+        replicas::a_primary_that_takes_no_beats_is_named_and_no_replica_is_blamed,
         monitoring::the_dashboard_and_the_alerts_ask_for_metrics_that_exist,
         monitoring::waits_of_requests_for_a_connection_are_measured_and_those_of_probes_are_not,
         monitoring::metrics_can_have_a_listener_of_their_own_that_lives_until_the_end,

@@ -310,12 +310,19 @@ impl<'a> Reader<'a> {
 
     /// Whether a column is given a value by DEFAULT. NULL is none, and ON DELETE SET DEFAULT says nothing of it.
     fn has_default(&self) -> bool {
-        let (mut rest, mut follows_set) = (self.0, false);
+        let mut rest = self.0;
         while let Some((first, others)) = rest.split_first() {
-            if first.is("DEFAULT") && !follows_set && !starts_with(others, &["NULL"]) {
+            // SET alone is also a type of MySQL.
+            let is_action = ["DELETE", "UPDATE"]
+                .iter()
+                .any(|on| starts_with(rest, &[on, "SET", "DEFAULT"]));
+            if is_action {
+                rest = rest.get(3..).unwrap_or_default();
+                continue;
+            }
+            if first.is("DEFAULT") && !starts_with(others, &["NULL"]) {
                 return true;
             }
-            follows_set = first.is("SET");
             rest = others;
         }
         false

@@ -142,6 +142,9 @@ fn a_default_that_old_instances_rely_on_is_warned_of() {
             &EVERYWHERE,
         );
     }
+    // A type of MySQL, which is no ON DELETE SET DEFAULT.
+    let of_type_set = "ALTER TABLE users ADD COLUMN flags SET('a','b') DEFAULT 'a' NOT NULL";
+    assert!(found(of_type_set, Engine::MySql).is_empty());
     let of_reference = |default: &str| {
         let column = format!("owner_id BIGINT NOT NULL {default} REFERENCES owners (id) ON DELETE SET DEFAULT");
         found(&format!("ALTER TABLE users ADD COLUMN {column}"), Engine::Postgres)
