@@ -5,7 +5,7 @@
 mod input;
 mod output;
 
-use std::{path::Path, pin::pin, process::ExitCode};
+use std::{fmt::Write as _, path::Path, pin::pin, process::ExitCode};
 
 use anyhow::Context;
 use api::{LineFault, RowReader, TransferFormat, UserWriter};
@@ -164,15 +164,19 @@ async fn interrupted(import: Import<LineFault>) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::from(EXIT_INTERRUPTED))
 }
 
-/// Lists the lines that were skipped, as far as they are remembered.
+/// Lists the lines that were skipped, as far as they are remembered. They stand together: no line of the log comes in between.
 fn report_rejected(report: &ImportReport<LineFault>) {
+    let mut list = String::new();
     for rejected in &report.rejected {
-        eprintln!("line {}: {}", rejected.line, LineFault::from(rejected.reason.clone()));
+        let fault = LineFault::from(rejected.reason.clone());
+        // Writing to a String cannot fail.
+        let _ = writeln!(list, "line {}: {fault}", rejected.line);
     }
     let listed = report.rejected.len() as u64;
     if let Some(more @ 1..) = report.progress.rejected.checked_sub(listed) {
-        eprintln!("and {more} more lines");
+        let _ = writeln!(list, "and {more} more lines");
     }
+    eprint!("{list}");
 }
 
 async fn run_export(users: &UserService, mut output: Output, format: TransferFormat) -> anyhow::Result<ExitCode> {
