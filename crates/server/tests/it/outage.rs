@@ -69,8 +69,10 @@ pub(crate) async fn a_database_that_goes_away_and_comes_back_is_survived(db: Tes
     let proxy = Proxy::start(db.url(), Door::Open).await;
     let settings = [("DATABASE_URL", proxy.url()), ("DB_POOL_TIMEOUT", "2")];
     let server = Server::start(&settings).await;
+    let mut users = 0;
     for round in 0..2 {
         assert_eq!(create(&server, round).await.status, 201);
+        users += 1;
         // So that many connections break.
         assert!(lists(&server).await.iter().all(|list| list.status == 200));
         proxy.set(Door::Shut);
@@ -84,7 +86,11 @@ pub(crate) async fn a_database_that_goes_away_and_comes_back_is_survived(db: Tes
         proxy.set(Door::Open);
         recovers(&server).await;
         let list = server.get("/api/v1/users").await;
-        assert_eq!((list.status, &list.body["total"]), (200, &json!(round + 1)));
+        assert_eq!(list.status, 200);
+        // The create that was answered 503 may have been on its way when its connection broke: it is there once or not at all.
+        let total = list.body["total"].as_u64().unwrap();
+        assert!((users..=users + 1).contains(&total), "{total} users instead of {users}");
+        users = total;
     }
     // Nothing is left of the outage: every connection of the pool works.
     let creates = join_all((200..240).map(|number| create(&server, number))).await;
