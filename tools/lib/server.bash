@@ -27,6 +27,15 @@ running_pid() {
   tr '\0' '\n' 2> /dev/null < "/proc/$pid/cmdline" | grep -qxF -e "--datadir=$data" -e "$data" && echo "$pid"
 }
 
+# Whether a process has let go of everything: of its memory first, then of files and ports. What is left for whoever asks for its
+# exit code, which in a container may be nobody, has a single thread and holds nothing.
+has_ended() {
+  local threads stat
+  threads=("/proc/$1/task/"*)
+  stat=$(cat "/proc/$1/stat" 2> /dev/null) || return 0
+  [ "${#threads[@]}" = 1 ] && [[ ${stat##*) } == [ZX]* ]]
+}
+
 print_url() { echo "$scheme://app:app-secret@127.0.0.1:$(cat "$run/port")/${database:-app}"; }
 
 server_main() {
@@ -87,11 +96,11 @@ server_stop() {
   pid=$(running_pid) || { rm -f "$run/pid"; return 0; }
   kill -s "$signal" "$pid"
   for try in $(seq 150); do
-    running_pid > /dev/null || break
+    ! has_ended "$pid" || break
     [ "$try" != 125 ] || kill -s KILL "$pid" 2> /dev/null || true # 25 s were enough for an orderly end
     sleep 0.2
   done
-  if running_pid > /dev/null; then die "process $pid does not end"; fi
+  if ! has_ended "$pid"; then die "process $pid does not end"; fi
   rm -f "$run/pid"
 }
 
@@ -104,11 +113,10 @@ server_kill() {
   kill -s KILL "${pids[@]}" 2> /dev/null || true
   for _ in $(seq 200); do
     left=
-    # One that has ended has no command line, even if nobody has asked for its exit code yet.
-    for pid in "${pids[@]}"; do [ -z "$(tr -d '\0' 2> /dev/null < "/proc/$pid/cmdline")" ] || left=$pid; done
+    for pid in "${pids[@]}"; do has_ended "$pid" || left=$pid; done
     if [ -z "$left" ]; then
-      # Until somebody has asked for the exit code, PostgreSQL takes this for the lock of a server that lives.
-      rm -f "$run/pid" "$data/postmaster.pid"
+      # Until somebody has asked for the exit code, PostgreSQL and MySQL take these for the locks of a server that lives.
+      rm -f "$run/pid" "$data/postmaster.pid" "/tmp/async-starter-$engine-$(cat "$run/port").sock.lock"
       return 0
     fi
     sleep 0.05
