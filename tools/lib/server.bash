@@ -36,24 +36,39 @@ has_ended() {
   [ "${#threads[@]}" = 1 ] && [[ ${stat##*) } == [ZX]* ]]
 }
 
+is_taken() { (exec 3<> "/dev/tcp/127.0.0.1/$1") 2> /dev/null; }
+
+# The processes that a process has started, theirs included: a Galera node that takes over its data from another has a server
+# of rsync below a shell.
+descendants() {
+  local child
+  for child in $(cat "/proc/$1/task/"*/children 2> /dev/null); do echo "$child"; descendants "$child"; done
+}
+
 print_url() { echo "$scheme://app:app-secret@127.0.0.1:$(cat "$run/port")/${database:-app}"; }
+
+# Sets `dir` to where everything lives: DIR, unless the server's account cannot look into it, which lies below, say, a private
+# home. Then it is a folder in /var/tmp.
+find_place() { # action, DIR
+  [ "$(id -u)" = 0 ] || account=
+  if [ -n "$account" ] && ! id "$account" > /dev/null 2>&1; then
+    [ "$1" != start ] || find_programs # most likely nothing is installed, which is the better reason
+    [ "$1" != start ] || die "root can start it only as the user '$account', who does not exist"
+    account=
+  fi
+  umask 022
+  dir=$(realpath -m "$2")
+  [ "$1" != start ] || mkdir -p "$dir"
+  if [ -n "$account" ] && [ -d "$dir" ] && ! as_account test -x "$dir"; then
+    dir=/var/tmp/async-starter-$engine-$(cksum <<< "$dir" | cut -d ' ' -f 1)
+  fi
+}
 
 server_main() {
   local cmd=${1:-} usage="usage: real-$engine start|stop|kill|status DIR [PORT]"
   [ $# -ge 2 ] || { echo "$usage" >&2; exit 2; }
-  [ "$(id -u)" = 0 ] || account=
-  if [ -n "$account" ] && ! id "$account" > /dev/null 2>&1; then
-    [ "$cmd" != start ] || find_programs # most likely nothing is installed, which is the better reason
-    [ "$cmd" != start ] || die "root can start it only as the user '$account', who does not exist"
-    account=
-  fi
-  umask 022
-  dir=$(realpath -m "$2"); port=${3:-$default_port}
-  [ "$cmd" != start ] || mkdir -p "$dir"
-  # The server's account cannot look into a folder below, say, a private home: everything then lives in /var/tmp.
-  if [ -n "$account" ] && [ -d "$dir" ] && ! as_account test -x "$dir"; then
-    dir=/var/tmp/async-starter-$engine-$(cksum <<< "$dir" | cut -d ' ' -f 1)
-  fi
+  find_place "$cmd" "$2"
+  port=${3:-$default_port}
   data=$dir/data; run=$dir/run; log=$run/server.log
   case $cmd in
     start) server_start ;;
@@ -69,7 +84,7 @@ server_start() {
   mkdir -p "$run"
   if running_pid > /dev/null; then print_url; return; fi
   find_programs
-  if (exec 3<> "/dev/tcp/127.0.0.1/$port") 2> /dev/null; then die "port $port is taken by another program"; fi
+  if is_taken "$port"; then die "port $port is taken by another program"; fi
   if [ ! -d "$data" ]; then
     new=$data.new
     rm -rf "$new"; mkdir -m 700 "$new"
@@ -92,16 +107,27 @@ server_start() {
 }
 
 server_stop() {
-  local pid try
+  local pid try helpers
   pid=$(running_pid) || { rm -f "$run/pid"; return 0; }
   kill -s "$signal" "$pid"
   for try in $(seq 150); do
     ! has_ended "$pid" || break
-    [ "$try" != 125 ] || kill -s KILL "$pid" 2> /dev/null || true # 25 s were enough for an orderly end
+    if [ "$try" = 125 ]; then # 25 s were enough for an orderly end
+      read -ra helpers <<< "$(descendants "$pid" | tr '\n' ' ')"
+      kill -s KILL "$pid" "${helpers[@]}" 2> /dev/null || true
+    fi
     sleep 0.2
   done
   if ! has_ended "$pid"; then die "process $pid does not end"; fi
-  rm -f "$run/pid"
+  remove_locks
+}
+
+# Until somebody has asked for the exit code of a server that was killed, PostgreSQL and MySQL take these for the locks of one
+# that lives.
+remove_locks() {
+  local socket
+  socket=/tmp/async-starter-$engine-$(cat "$run/port").sock
+  rm -f "$run/pid" "$data/postmaster.pid" "$socket" "$socket.lock"
 }
 
 # All processes of the server at once, as when its machine fails. PostgreSQL has one for each connection, and does not start
@@ -109,14 +135,13 @@ server_stop() {
 server_kill() {
   local pid pids left
   pid=$(running_pid) || { echo "$engine: not running in $dir" >&2; exit 3; }
-  read -ra pids <<< "$pid $(cat "/proc/$pid/task/"*/children 2> /dev/null | tr '\n' ' ')"
+  read -ra pids <<< "$pid $(descendants "$pid" | tr '\n' ' ')"
   kill -s KILL "${pids[@]}" 2> /dev/null || true
   for _ in $(seq 200); do
     left=
     for pid in "${pids[@]}"; do has_ended "$pid" || left=$pid; done
     if [ -z "$left" ]; then
-      # Until somebody has asked for the exit code, PostgreSQL and MySQL take these for the locks of a server that lives.
-      rm -f "$run/pid" "$data/postmaster.pid" "/tmp/async-starter-$engine-$(cat "$run/port").sock.lock"
+      remove_locks
       return 0
     fi
     sleep 0.05
