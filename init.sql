@@ -7,8 +7,8 @@ CREATE TABLE `users` (
   `id` bigint NOT NULL PRIMARY KEY AUTO_INCREMENT,
   `name` varchar(100) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
   `email` varchar(254) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
-  `created_at` datetime(6) NOT NULL DEFAULT (UTC_TIMESTAMP(6)),
-  `updated_at` datetime(6) NOT NULL DEFAULT (UTC_TIMESTAMP(6)),
+  `created_at` datetime(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6),
+  `updated_at` datetime(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6),
   `version` bigint NOT NULL DEFAULT 1,
   UNIQUE KEY `uq_users_email` (`email`)
 ) DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;

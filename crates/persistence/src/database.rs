@@ -1,13 +1,13 @@
 //! The pools of one database, and the only door to a transaction.
 
-use std::{borrow::Cow, time::Duration};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use futures_util::future::join;
 use sea_orm::ConnectionTrait;
 use tokio::time::timeout;
 
 use crate::{
-    Connection, DatabaseOptions, Durability, Engine, PersistenceError, ReplicaStatus, Transaction, engine,
+    Connection, DatabaseOptions, Durability, Engine, NodeStatus, PersistenceError, ReplicaStatus, Transaction, engine,
     replicas::Replicas,
 };
 
@@ -53,16 +53,21 @@ pub enum Freshness {
 }
 
 impl Database {
-    /// Opens the pools. Connections to a server open when first needed, so this succeeds while the server is down.
+    /// Opens the pools. Connections to a server open when first needed, so this succeeds while the server is down. Of a database
+    /// with several nodes the one that takes writes is looked for first, for two seconds at most.
+    ///
+    /// Such a database has a task that keeps the pools with that node; it ends with the last clone of this value.
     ///
     /// # Errors
     /// [`PersistenceError::InvalidUrl`], and [`PersistenceError::Unavailable`] when a SQLite file cannot be opened.
     pub async fn open(options: &DatabaseOptions) -> Result<Self, PersistenceError> {
         let engine = options.engine()?;
         let pools = engine::open(options).await?;
+        let follower = pools.follower.map(Arc::new);
         let connection = |pool| Connection {
             pool,
             insert_returning: pools.insert_returning.clone(),
+            follower: follower.clone(),
         };
         Ok(Self {
             engine,
@@ -155,6 +160,22 @@ impl Database {
     #[must_use]
     pub fn replica_status(&self) -> Vec<ReplicaStatus> {
         self.replicas.as_ref().map(Replicas::status).unwrap_or_default()
+    }
+
+    /// The nodes of the primary, and which of them is used; nothing where it has but one.
+    #[must_use]
+    pub fn node_status(&self) -> Vec<NodeStatus> {
+        self.writer
+            .follower
+            .as_ref()
+            .map(|follower| follower.status())
+            .unwrap_or_default()
+    }
+
+    /// How often another node of the primary was taken.
+    #[must_use]
+    pub fn node_moves(&self) -> u64 {
+        self.writer.follower.as_ref().map_or(0, |follower| follower.moves())
     }
 
     /// Keeps finding out which replicas are fresh enough to be used; without it none is. Never completes, except at once

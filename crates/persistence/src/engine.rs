@@ -1,7 +1,9 @@
 //! Every difference between the engines, and nothing else. No other module asks which engine it is on.
 //!
 //! - here: names, addresses, and whether an INSERT or UPDATE can return rows
-//! - `connect`: how pools are opened and how sessions are set up
+//! - `connect`: how pools are opened
+//! - `sessions`: how a session with a server is set up, and whether the server takes writes
+//! - `nodes`: several nodes of one database, of which the pools use one that takes writes
 //! - `server_pool`: pools that mistrust connections which may be broken
 //! - `ddl`: how statements are read and what they lock, for the lint of migrations
 //! - `errors`: what the drivers' error codes mean
@@ -20,15 +22,21 @@ mod connect;
 mod ddl;
 mod errors;
 mod migration_lock;
+mod nodes;
 mod returning;
 mod schema;
 mod server_pool;
+mod sessions;
 mod times;
 
 pub(crate) use connect::{Pools, before_close, begin, is_in_memory, open, try_connection};
 pub(crate) use ddl::Syntax;
-pub(crate) use errors::{classify, is_broken_connection, is_from_server, is_unique_violation, silence};
+pub(crate) use errors::{
+    classify, has_happened_already, is_broken_connection, is_from_server, is_unique_violation, silence, takes_no_writes,
+};
 pub(crate) use migration_lock::{LockedConnection, with_migration_lock};
+pub(crate) use nodes::Follower;
+pub use nodes::NodeStatus;
 pub(crate) use returning::{InsertReturning, insert_returning, insert_returning_id, update_returning};
 pub(crate) use schema::{bytes_column, new_table, string_column, timestamp_column, written_at_column};
 pub(crate) use times::{read_time, time_value};

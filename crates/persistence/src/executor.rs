@@ -3,13 +3,13 @@
 //! The newtypes keep SeaORM out of the signatures of other crates: the service passes transactions around without ever
 //! naming it, and cannot begin one except through [`Database::begin`](crate::Database::begin).
 
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, fmt, sync::Arc};
 
 use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction, StreamTrait};
 
 use crate::{
     PersistenceError, PoolStatus,
-    engine::{self, InsertReturning, Pools},
+    engine::{self, Follower, InsertReturning, Pools},
     watched::Watched,
 };
 
@@ -40,6 +40,8 @@ mod sealed {
 pub struct Connection {
     pub(crate) pool: Watched<DatabaseConnection>,
     pub(crate) insert_returning: InsertReturning,
+    /// What keeps the pool with the node that takes writes; absent where there is but one.
+    pub(crate) follower: Option<Arc<Follower>>,
 }
 
 /// An open transaction. Dropping it without [`commit`](Self::commit) rolls back everything done through it.
@@ -54,6 +56,7 @@ impl Connection {
         Self {
             pool: pools.writer,
             insert_returning: pools.insert_returning,
+            follower: pools.follower.map(Arc::new),
         }
     }
 

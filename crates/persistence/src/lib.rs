@@ -19,13 +19,14 @@ mod migration;
 mod replicas;
 mod repository;
 mod seed;
+mod server_address;
 #[cfg(feature = "test-support")]
 pub mod test_db;
 mod watched;
 
 pub use config::{DatabaseOptions, Durability, InvalidDatabaseUrl};
 pub use database::{Database, Freshness, PoolStatus};
-pub use engine::Engine;
+pub use engine::{Engine, NodeStatus};
 pub use error::{PersistenceError, RetryReason};
 pub use executor::{Connection, Executor, Transaction};
 pub use histogram::Histogram;
@@ -37,3 +38,4 @@ pub use migration::{
 pub use replicas::ReplicaStatus;
 pub use repository::UserRepository;
 pub use seed::{SeedPlan, SeedProgress, add_sample_users, seed, truncate};
+pub use server_address::ServerAddress;

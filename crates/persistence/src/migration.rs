@@ -4,10 +4,14 @@
 //! never use entities: an entity follows the present schema, a step describes the schema of its day. A step that has been
 //! released is never changed; the next change is a new step.
 
+use std::time::Duration;
+
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, Schema};
 use sea_orm_migration::{
     IntoSchemaManagerConnection, MigrationName, MigrationTrait, MigratorTrait, SchemaManager, seaql_migrations,
 };
+
+use tokio::time::sleep;
 
 use crate::{
     Database, PersistenceError,
@@ -30,6 +34,12 @@ pub const CREATE_USERS: &str = "m20261123_000001_create_users";
 
 /// The table in which the steps are recorded.
 const BOOKKEEPING: &str = "seaql_migrations";
+
+/// How often it is looked whether another process has recorded the step that it was faster with.
+const RECORD_LOOKS: u32 = 100;
+
+/// How far these looks are apart.
+const RECORD_PAUSE: Duration = Duration::from_millis(100);
 
 const STEPS: [Step; 5] = [
     Step {
@@ -93,6 +103,11 @@ impl MigrationName for Step {
 )]
 #[sea_orm_migration::async_trait::async_trait]
 impl MigrationTrait for Step {
+    /// The whole migration is one transaction where DDL can be part of one; a step needs none of its own.
+    fn use_transaction(&self) -> Option<bool> {
+        Some(false)
+    }
+
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         manager
             .get_connection()
@@ -154,14 +169,32 @@ impl<'a> Migrations<'a> {
     /// Applies up to `limit` pending steps, all without a limit, and returns their names. With nothing pending it changes
     /// nothing, even when a newer release has applied steps that this program does not know.
     ///
+    /// Where the lock does not reach all nodes of a cluster, another process may apply the same steps at the same time. A step
+    /// that it was faster with counts as applied as soon as it is recorded.
+    ///
     /// # Errors
     /// When the lock is held for too long or the database refuses; on MySQL the steps before the refused one are kept, on
     /// the other engines none is.
     pub async fn up(&self, limit: Option<u32>) -> Result<Vec<String>, PersistenceError> {
         let work = async |connection: LockedConnection<'_>| {
-            let recorded = recorded(connection.executor()).await?;
-            if steps(&recorded).any(|step| step.is_pending()) {
-                Migrator::up(connection.executor(), limit).await?;
+            let limit = limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
+            let pending = pending_count(connection).await?;
+            let wanted = pending.saturating_sub(limit);
+            if connection.is_transaction() {
+                return apply(connection, pending - wanted).await;
+            }
+            let mut left = pending;
+            while left > wanted {
+                match apply(connection, 1).await {
+                    Err(error) if engine::has_happened_already(&error) => {
+                        tracing::info!(%error, "another process was faster with a step; waiting until it is recorded");
+                        if !is_fewer_soon(connection, left).await? {
+                            return Err(error);
+                        }
+                    }
+                    outcome => outcome?,
+                }
+                left = pending_count(connection).await?;
             }
             Ok(())
         };
@@ -240,6 +273,30 @@ impl<'a> Migrations<'a> {
 #[must_use]
 pub fn lint_migrations() -> MigrationLint {
     lint::examine_releases(&STEPS)
+}
+
+/// Applies so many steps.
+async fn apply(connection: LockedConnection<'_>, count: usize) -> Result<(), DbErr> {
+    if count == 0 {
+        return Ok(());
+    }
+    Migrator::up(connection.executor(), u32::try_from(count).ok()).await
+}
+
+async fn pending_count(connection: LockedConnection<'_>) -> Result<usize, DbErr> {
+    let recorded = recorded(connection.executor()).await?;
+    Ok(steps(&recorded).filter(MigrationStatus::is_pending).count())
+}
+
+/// Waits until fewer steps are pending; whether that happens soon.
+async fn is_fewer_soon(connection: LockedConnection<'_>, pending: usize) -> Result<bool, DbErr> {
+    for _ in 0..RECORD_LOOKS {
+        if pending_count(connection).await? < pending {
+            return Ok(true);
+        }
+        sleep(RECORD_PAUSE).await;
+    }
+    Ok(false)
 }
 
 /// The names of the steps that the database records as applied.

@@ -9,8 +9,11 @@
 //! that was, a pool does not tell. So all connections that are open at that moment are condemned: none of them goes back
 //! to its pool.
 //!
+//! The same is done where another server is wanted than the one that connections lead to, because that one takes no writes.
+//!
 //! What is not watched is the driver's own: when a connection goes back to its pool it is asked whether it is still there, without
-//! a limit. One that is on its way back when the network falls silent keeps its place until the operating system gives it up. That is rare, and opening a few connections anew is cheap beside a wrong answer.
+//! a limit. One that is on its way back when the network falls silent keeps its place until the operating system gives it up. That
+//! is rare, and opening a few connections anew is cheap beside a wrong answer.
 
 use std::{
     pin::{Pin, pin},
@@ -26,13 +29,19 @@ use sea_orm::{
     StreamTrait,
 };
 use sea_orm_migration::async_trait::async_trait;
-use tokio::time::timeout;
+use tokio::{sync::Notify, time::timeout};
 
 use crate::engine;
 
 /// How much later than it was a connection may seem to have been opened: the driver looks at its clock a little before we look at
 /// ours. One that really was opened so shortly after is condemned in vain.
 const SLACK_MICROS: u64 = 100_000;
+
+/// The same where the server is known and only another one is wanted. One that slips through is refused its next write.
+const SLACK_WHEN_MOVED_MICROS: u64 = 5_000;
+
+/// A server that refuses writes is left at most so often: where there is no other, new connections to it are of no use.
+const REFUSED_INTERVAL_MICROS: u64 = 1_000_000;
 
 /// What a pool has seen of broken connections. Cloning shares it.
 #[derive(Clone, Debug)]
@@ -47,16 +56,22 @@ struct Inner {
     broke: AtomicU64,
     /// When a statement was last given up on.
     gave_up: AtomicU64,
+    /// When another server was last wanted.
+    moved: AtomicU64,
+    /// Woken when a connection broke or a write was refused: it may be time for another server.
+    trouble: Arc<Notify>,
 }
 
 impl Trust {
-    /// Nothing has happened yet.
-    pub(crate) fn new(trusted_idle: Duration) -> Self {
+    /// Nothing has happened yet. `trouble` is woken when a connection breaks or a server takes no writes.
+    pub(crate) fn new(trusted_idle: Duration, trouble: Arc<Notify>) -> Self {
         Self(Arc::new(Inner {
             trusted_idle,
             epoch: Instant::now(),
             broke: AtomicU64::new(0),
             gave_up: AtomicU64::new(0),
+            moved: AtomicU64::new(0),
+            trouble,
         }))
     }
 
@@ -66,9 +81,40 @@ impl Trust {
         idle > self.0.trusted_idle || self.was_there(&self.0.broke, idle, 0)
     }
 
-    /// Whether a connection that was opened `age` ago must not be used any more.
+    /// Whether a connection that was opened `age` ago must not be used any more once it is free.
     pub(crate) fn is_condemned(&self, age: Duration) -> bool {
-        self.was_there(&self.0.gave_up, age, SLACK_MICROS)
+        self.was_there(&self.0.gave_up, age, SLACK_MICROS) || self.has_moved(age)
+    }
+
+    /// Whether a connection that was opened `age` ago leads to a server that is not wanted any more.
+    pub(crate) fn has_moved(&self, age: Duration) -> bool {
+        self.was_there(&self.0.moved, age, SLACK_WHEN_MOVED_MICROS)
+    }
+
+    /// Another server is wanted: every connection that is open now is replaced before it is used again.
+    pub(crate) fn moved(&self) {
+        self.note(&self.0.moved);
+    }
+
+    /// A connection was found broken.
+    fn broke(&self) {
+        self.note(&self.0.broke);
+        self.0.trouble.notify_one();
+    }
+
+    /// The server takes no writes. Behind the same address there may be another one by now.
+    fn refused_to_write(&self) {
+        let last = self.0.moved.load(Ordering::Relaxed);
+        if last == 0 || self.now().saturating_sub(last) > REFUSED_INTERVAL_MICROS {
+            self.moved();
+        }
+        self.0.trouble.notify_one();
+    }
+
+    /// A statement was given up on.
+    fn gave_up(&self) {
+        self.note(&self.0.gave_up);
+        self.0.trouble.notify_one();
     }
 
     fn note(&self, moment: &AtomicU64) {
@@ -117,7 +163,7 @@ struct Unanswered<'a>(Option<&'a Trust>);
 impl Drop for Unanswered<'_> {
     fn drop(&mut self) {
         if let Some(trust) = self.0 {
-            trust.note(&trust.0.gave_up);
+            trust.gave_up();
         }
     }
 }
@@ -161,10 +207,12 @@ impl<C> Watched<C> {
             }
         };
         unanswered.0 = None;
-        if let (Err(error), Some(trust)) = (&outcome, &self.trust)
-            && engine::is_broken_connection(error)
-        {
-            trust.note(&trust.0.broke);
+        if let (Err(error), Some(trust)) = (&outcome, &self.trust) {
+            if engine::is_broken_connection(error) {
+                trust.broke();
+            } else if engine::takes_no_writes(error) {
+                trust.refused_to_write();
+            }
         }
         outcome
     }

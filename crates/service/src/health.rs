@@ -10,7 +10,7 @@ use futures_util::{
     FutureExt,
     future::{BoxFuture, Shared},
 };
-use persistence::{Database, Histogram, Migrations, PersistenceError, PoolStatus, ReplicaStatus};
+use persistence::{Database, Histogram, Migrations, NodeStatus, PersistenceError, PoolStatus, ReplicaStatus};
 use tokio::time::timeout;
 
 use crate::{DatabaseRuntime, RuntimeLoad, RuntimeStopped};
@@ -82,6 +82,18 @@ impl HealthService {
         let health = self.current_probe().await;
         self.report(health);
         health
+    }
+
+    /// The nodes of the database, and which of them is used; nothing where it has but one.
+    #[must_use]
+    pub fn nodes(&self) -> Vec<NodeStatus> {
+        self.database.node_status()
+    }
+
+    /// How often another node of the database was taken.
+    #[must_use]
+    pub fn node_moves(&self) -> u64 {
+        self.database.node_moves()
     }
 
     /// How busy each pool of connections is now.

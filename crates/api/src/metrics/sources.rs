@@ -94,6 +94,24 @@ impl Sources {
         Ok(())
     }
 
+    /// Which node of the database is used; nothing where there is but one.
+    fn encode_nodes(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let nodes = self.health.nodes();
+        if nodes.is_empty() {
+            return Ok(());
+        }
+        let help = "Whether the database node is the one that is used";
+        let mut used = encoder.encode_descriptor("db_node_used", help, None, MetricType::Gauge)?;
+        for node in &nodes {
+            used.encode_family(&[("node", node.host.as_str())])?
+                .encode_gauge(&i64::from(node.is_used))?;
+        }
+        let help = "How often another database node was taken";
+        encoder
+            .encode_descriptor("db_node_moves", help, None, MetricType::Counter)?
+            .encode_counter::<NoLabelSet, u64, f64>(&self.health.node_moves(), None)
+    }
+
     /// How many requests shared a statement, by what it did.
     fn encode_batch_sizes(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
         let help = "How many requests shared a statement; 1 where there was nobody to share it with";
@@ -195,6 +213,7 @@ impl Collector for Sources {
         }
         self.encode_retries(&mut encoder)?;
         self.encode_batch_sizes(&mut encoder)?;
+        self.encode_nodes(&mut encoder)?;
         self.encode_replicas(&mut encoder)?;
         self.encode_runtime(&mut encoder)?;
         self.encode_pools(&mut encoder)

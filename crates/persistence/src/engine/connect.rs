@@ -4,15 +4,12 @@
 
 use std::{str::FromStr, time::Duration};
 
-use futures_util::FutureExt;
 use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, SqliteTransactionMode, SqlxMySqlConnector,
-    SqlxPostgresConnector, SqlxSqliteConnector, TransactionOptions, TransactionTrait,
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, SqliteTransactionMode, SqlxSqliteConnector,
+    TransactionOptions, TransactionTrait,
     sqlx::{
-        self, ConnectOptions, Connection, Executor, MySqlConnection, Row,
-        mysql::MySqlConnectOptions,
+        self, ConnectOptions,
         pool::PoolOptions,
-        postgres::{PgConnectOptions, PgConnection},
         sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
     },
 };
@@ -22,20 +19,18 @@ use tracing::log::LevelFilter;
 
 use super::{
     Engine, InsertReturning,
+    nodes::{Follower, Member, Nodes},
     server_pool::{pool_options, server_pool},
+    sessions::Server,
 };
 use crate::{
-    DatabaseOptions, Durability, PersistenceError,
+    DatabaseOptions, Durability, PersistenceError, ServerAddress,
     config::InvalidDatabaseUrl,
     watched::{Limits, Trust, Watched},
 };
 
 /// How much longer than its limit a statement may take before it is given up on: the server speaks first, if it can be heard.
 const SILENCE_MARGIN: Duration = Duration::from_secs(1);
-
-/// A wait for a row lasts this part of what a statement may take. A transaction runs four times at most, and whoever waits for
-/// it should hear that the row was locked before they give up.
-const LOCK_WAITS: u32 = 5;
 
 /// A transaction runs four times at most, and all its waits for a lock together should fit into one wait for a connection.
 const SQLITE_LOCK_WAITS: u32 = 4;
@@ -63,26 +58,31 @@ pub(crate) struct Pools {
     pub(crate) reader: Option<Watched<DatabaseConnection>>,
     /// Whether the server tells the ids of rows that are inserted.
     pub(crate) insert_returning: InsertReturning,
+    /// What keeps the pools with the node that takes writes; absent where there is but one.
+    pub(crate) follower: Option<Follower>,
 }
 
 /// Opens the pools that `options` describe. No server is contacted: connections open when they are first needed, so a
-/// program starts, and says that it is not ready, while its database is still down. A SQLite file is opened at once.
+/// program starts, and says that it is not ready, while its database is still down. A SQLite file is opened at once. Of several
+/// nodes one is looked for first, for two seconds at most.
 pub(crate) async fn open(options: &DatabaseOptions) -> Result<Pools, PersistenceError> {
     match options.engine()? {
         Engine::Sqlite => open_sqlite(options).await,
-        Engine::MySql => server_pools(options, InsertReturning::not_yet_known(), open_mysql),
-        Engine::Postgres => server_pools(options, InsertReturning::supported(), open_postgres),
+        Engine::MySql => open_server::<sqlx::MySql>(options, InsertReturning::not_yet_known()).await,
+        Engine::Postgres => open_server::<sqlx::Postgres>(options, InsertReturning::supported()).await,
     }
 }
 
-fn server_pools(
+async fn open_server<DB: Server>(
     options: &DatabaseOptions,
     insert_returning: InsertReturning,
-    open_pool: impl Fn(&DatabaseOptions, &InsertReturning, &Trust) -> Result<DatabaseConnection, PersistenceError>,
 ) -> Result<Pools, PersistenceError> {
-    let open_pool = |options: &DatabaseOptions| {
-        let trust = Trust::new(options.trusted_idle);
-        let pool = open_pool(options, &insert_returning, &trust)?;
+    let nodes = nodes::<DB>(options)?;
+    nodes.settle().await;
+    let mut members = Vec::new();
+    let mut open_pool = |options: &DatabaseOptions| {
+        let trust = Trust::new(options.trusted_idle, nodes.trouble());
+        let pool = server_pool(options, &nodes, &trust, &insert_returning);
         let limits = options.statement_timeout.map(|limit| {
             let on_connection = limit + SILENCE_MARGIN;
             Limits {
@@ -91,7 +91,11 @@ fn server_pools(
                 on_pool: options.acquire_timeout + on_connection,
             }
         });
-        Ok::<_, PersistenceError>(Watched::new(pool, Some(trust), limits))
+        members.push(Member {
+            pool: pool.clone(),
+            trust: trust.clone(),
+        });
+        Watched::new(DB::for_sea_orm(pool), Some(trust), limits)
     };
     let probe = DatabaseOptions {
         min_connections: 0,
@@ -99,12 +103,27 @@ fn server_pools(
         acquire_times: None,
         ..options.clone()
     };
+    let (writer, probe) = (open_pool(options), open_pool(&probe));
     Ok(Pools {
-        writer: open_pool(options)?,
-        probe: open_pool(&probe)?,
+        writer,
+        probe,
         reader: None,
         insert_returning,
+        follower: nodes.follow(members),
     })
+}
+
+/// The nodes that an address names.
+fn nodes<DB: Server>(options: &DatabaseOptions) -> Result<Nodes<DB>, PersistenceError> {
+    let address = ServerAddress::parse(options.url.expose_secret());
+    let mut nodes = Vec::new();
+    for (host, url) in address.hosts().iter().zip(address.of_each_host()) {
+        let connect: <DB as Server>::Options = parse(&url)?;
+        nodes.push(((*host).to_owned(), log_statements(DB::adapt(connect), options)));
+    }
+    let mut nodes = nodes.into_iter();
+    let first = nodes.next().ok_or(InvalidDatabaseUrl)?;
+    Ok(Nodes::new(first, nodes))
 }
 
 /// Opens and closes one connection past the pools. A pool that gets no connection only says that it waited in vain; this
@@ -114,19 +133,20 @@ pub(crate) async fn try_connection(options: &DatabaseOptions) -> Result<(), Pers
         match options.engine()? {
             // Its pools opened a connection already.
             Engine::Sqlite => Ok(()),
-            Engine::MySql => open_and_close(parse::<MySqlConnectOptions>(options)?).await,
-            Engine::Postgres => open_and_close(parse::<PgConnectOptions>(options)?).await,
+            Engine::MySql => nodes::<sqlx::MySql>(options)?
+                .open_and_close()
+                .await
+                .map_err(connect_error),
+            Engine::Postgres => nodes::<sqlx::Postgres>(options)?
+                .open_and_close()
+                .await
+                .map_err(connect_error),
         }
     };
     match timeout(options.acquire_timeout, attempt).await {
         Ok(outcome) => outcome,
         Err(_) => Err(PersistenceError::NoAnswer(options.acquire_timeout)),
     }
-}
-
-async fn open_and_close<O: ConnectOptions<Connection: Sized>>(options: O) -> Result<(), PersistenceError> {
-    let connection = options.connect().await.map_err(connect_error)?;
-    connection.close().await.map_err(connect_error)
 }
 
 /// Begins a transaction that is going to write.
@@ -156,12 +176,8 @@ fn log_statements<O: ConnectOptions>(connect: O, options: &DatabaseOptions) -> O
         .log_slow_statements(LevelFilter::Warn, options.slow_statement_threshold)
 }
 
-fn parse<O: FromStr>(options: &DatabaseOptions) -> Result<O, PersistenceError> {
-    options
-        .url
-        .expose_secret()
-        .parse()
-        .map_err(|_| InvalidDatabaseUrl.into())
+fn parse<O: FromStr>(url: &str) -> Result<O, InvalidDatabaseUrl> {
+    url.parse().map_err(|_| InvalidDatabaseUrl)
 }
 
 /// Whether the database lives in the memory of this process and ends with its pool.
@@ -174,7 +190,7 @@ pub(crate) fn is_in_memory(options: &DatabaseOptions) -> bool {
 /// `SQLITE_BUSY` a matter between processes only.
 async fn open_sqlite(options: &DatabaseOptions) -> Result<Pools, PersistenceError> {
     let url = options.url.expose_secret();
-    let connect = log_statements(parse::<SqliteConnectOptions>(options)?, options)
+    let connect = log_statements(parse::<SqliteConnectOptions>(url)?, options)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(match options.durability {
             Durability::Full => SqliteSynchronous::Full,
@@ -216,6 +232,7 @@ async fn open_sqlite(options: &DatabaseOptions) -> Result<Pools, PersistenceErro
             writer,
             reader: None,
             insert_returning: InsertReturning::supported(),
+            follower: None,
         });
     }
     let read_only = connect.clone().read_only(true);
@@ -235,6 +252,7 @@ async fn open_sqlite(options: &DatabaseOptions) -> Result<Pools, PersistenceErro
         probe: unwatched(probe),
         reader: Some(unwatched(reader)),
         insert_returning: InsertReturning::supported(),
+        follower: None,
     })
 }
 
@@ -269,73 +287,6 @@ pub(crate) async fn before_close(writer: &DatabaseConnection) -> Result<(), DbEr
             .map(|_| ()),
         Engine::MySql | Engine::Postgres => Ok(()),
     }
-}
-
-fn open_mysql(
-    options: &DatabaseOptions,
-    insert_returning: &InsertReturning,
-    trust: &Trust,
-) -> Result<DatabaseConnection, PersistenceError> {
-    let connect = log_statements(parse::<MySqlConnectOptions>(options)?, options);
-    let statement_timeout = options.statement_timeout;
-    let insert_returning = insert_returning.clone();
-    let pool = server_pool(options, trust, connect, move |connection| {
-        set_up_mysql_session(connection, statement_timeout, insert_returning.clone()).boxed()
-    });
-    Ok(SqlxMySqlConnector::from_sqlx_mysql_pool(pool))
-}
-
-/// Notes whether the server is MariaDB, which returns rows that are inserted (from 10.5), and limits how long a statement
-/// runs. MariaDB and MySQL have a variable each for that, in different units, and MySQL's covers SELECT only; a write mostly
-/// waits for a row lock, and that wait has a limit on both, in whole seconds. A transaction that does nothing for so long has
-/// lost its process, and MariaDB then lets its rows go; MySQL has no limit for that.
-async fn set_up_mysql_session(
-    connection: &mut MySqlConnection,
-    limit: Option<Duration>,
-    insert_returning: InsertReturning,
-) -> Result<(), sqlx::Error> {
-    let version: String = connection.fetch_one("SELECT VERSION()").await?.try_get(0)?;
-    let is_mariadb = version.contains("MariaDB");
-    insert_returning.set_supported(is_mariadb);
-    let Some(limit) = limit else { return Ok(()) };
-    let limit_statements = if is_mariadb {
-        let idle = limit.as_secs().max(1);
-        format!(
-            "SET SESSION max_statement_time = {}, idle_transaction_timeout = {idle}",
-            limit.as_secs_f64()
-        )
-    } else {
-        format!("SET SESSION max_execution_time = {}", limit.as_millis().max(1))
-    };
-    let lock_wait = limit / LOCK_WAITS;
-    let limit_lock_waits = format!("SET SESSION innodb_lock_wait_timeout = {}", lock_wait.as_secs().max(1));
-    connection.execute(sqlx::AssertSqlSafe(limit_statements)).await?;
-    connection.execute(sqlx::AssertSqlSafe(limit_lock_waits)).await?;
-    Ok(())
-}
-
-fn open_postgres(
-    options: &DatabaseOptions,
-    _: &InsertReturning,
-    trust: &Trust,
-) -> Result<DatabaseConnection, PersistenceError> {
-    let connect = log_statements(parse::<PgConnectOptions>(options)?, options).application_name("async-starter");
-    let statement_timeout = options.statement_timeout;
-    let pool = server_pool(options, trust, connect, move |connection: &mut PgConnection| {
-        async move {
-            if let Some(limit) = statement_timeout {
-                let (statement, lock) = (limit.as_millis().max(1), (limit / LOCK_WAITS).as_millis().max(1));
-                let limits = format!(
-                    "SET statement_timeout = {statement}; SET lock_timeout = {lock}; \
-                     SET idle_in_transaction_session_timeout = {statement}"
-                );
-                connection.execute(sqlx::AssertSqlSafe(limits)).await?;
-            }
-            Ok(())
-        }
-        .boxed()
-    });
-    Ok(SqlxPostgresConnector::from_sqlx_postgres_pool(pool))
 }
 
 fn connect_error(error: sqlx::Error) -> PersistenceError {

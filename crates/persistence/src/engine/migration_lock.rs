@@ -1,6 +1,12 @@
 //! How one process at a time migrates.
 //!
 //! Instances often start together. SeaORM's migrator takes no lock, and of several that run at once all but one fail.
+//!
+//! What the lock promises: of all processes that are connected to the same server, one migrates. In a cluster, a lock of MySQL's
+//! is known to the node that it was taken on. With Group Replication that is enough, since only the primary takes DDL. With Galera
+//! two processes on two nodes both get the lock; what keeps their steps apart there is that a cluster executes DDL in one order on
+//! all nodes, so that of two that try the same step one finds it done (see `Migrations::up`). After a fail-over in the middle of a
+//! migration nobody holds the lock, and the process that did has lost its connection and ends.
 
 use std::time::Duration;
 
@@ -8,7 +14,7 @@ use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseExecutor, DatabaseTransaction, DbBackend, DbErr, Statement,
 };
 
-use super::{Engine, begin};
+use super::{Engine, begin, classify, is_from_server};
 use crate::{PersistenceError, watched::Watched};
 
 /// How long to wait for another process to finish its migrations.
@@ -25,6 +31,11 @@ pub(crate) enum LockedConnection<'a> {
 }
 
 impl<'a> LockedConnection<'a> {
+    /// Whether what is done happens whole or not at all. Otherwise each statement is for itself.
+    pub(crate) fn is_transaction(self) -> bool {
+        matches!(self, Self::Transaction(_))
+    }
+
     /// The same in the form that SeaORM's migrator takes, which consumes it.
     pub(crate) fn executor(self) -> DatabaseExecutor<'a> {
         match self {
@@ -60,33 +71,59 @@ pub(crate) async fn with_migration_lock<T>(
             let locked = lock
                 .execute_unprepared(&format!("SELECT pg_advisory_xact_lock({POSTGRES_LOCK_KEY})"))
                 .await;
-            locked.map_err(|_| PersistenceError::MigrationLockHeld(LOCK_TIMEOUT))?;
+            locked.map_err(|error| match PersistenceError::from(error) {
+                PersistenceError::LockTimeout(_) => PersistenceError::MigrationLockHeld(LOCK_TIMEOUT),
+                other => other,
+            })?;
             let outcome = work(LockedConnection::Transaction(lock.unwatched())).await?;
             lock.commit().await?;
             Ok(outcome)
         }
         Engine::MySql => {
-            let sql = format!("SELECT GET_LOCK({MYSQL_LOCK_NAME}, {})", LOCK_TIMEOUT.as_secs());
-            let row = lock
-                .query_one_raw(Statement::from_string(DbBackend::MySql, sql))
-                .await?;
-            let granted = row
-                .map(|row| row.try_get_by_index::<Option<i64>>(0))
-                .transpose()?
-                .flatten();
-            if granted != Some(1) {
-                return Err(PersistenceError::MigrationLockHeld(LOCK_TIMEOUT));
-            }
+            let named_lock = take_named_lock(&lock).await?;
             let outcome = work(LockedConnection::Pool(pool.unwatched())).await;
-            // The transaction only pinned the session; ending the session would release the lock as well.
-            // The outcome of the work matters more than that of the release, which the end of a session brings as well.
-            let released = lock
-                .execute_unprepared(&format!("DO RELEASE_LOCK({MYSQL_LOCK_NAME})"))
-                .await;
+            // The transaction only pinned the session; ending the session would release the lock as well. The outcome of the work
+            // matters more than that of the release.
+            let released = match named_lock {
+                NamedLock::Taken => {
+                    let release = format!("SELECT RELEASE_LOCK({MYSQL_LOCK_NAME})");
+                    lock.execute_unprepared(&release).await.map(|_| ())
+                }
+                NamedLock::Unknown => Ok(()),
+            };
             let outcome = outcome?;
             released?;
             lock.rollback().await?;
             Ok(outcome)
         }
+    }
+}
+
+enum NamedLock {
+    Taken,
+    /// The server has no such locks.
+    Unknown,
+}
+
+async fn take_named_lock(session: &Watched<DatabaseTransaction>) -> Result<NamedLock, PersistenceError> {
+    let sql = format!("SELECT GET_LOCK({MYSQL_LOCK_NAME}, {})", LOCK_TIMEOUT.as_secs());
+    let row = match session
+        .query_one_raw(Statement::from_string(DbBackend::MySql, sql))
+        .await
+    {
+        Ok(row) => row,
+        Err(error) if is_from_server(&error) && matches!(classify(error.clone()), PersistenceError::Other(_)) => {
+            tracing::warn!(%error, "the server refuses to lock; make sure that one process migrates at a time");
+            return Ok(NamedLock::Unknown);
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let granted = row
+        .map(|row| row.try_get_by_index::<Option<i64>>(0))
+        .transpose()?
+        .flatten();
+    match granted {
+        Some(1) => Ok(NamedLock::Taken),
+        _ => Err(PersistenceError::MigrationLockHeld(LOCK_TIMEOUT)),
     }
 }

@@ -51,14 +51,15 @@ pub(crate) fn timestamp_column(backend: DbBackend, name: &'static str) -> Column
 }
 
 /// A column for the UTC time at which something was written. The default serves rows inserted by hand; the program always
-/// gives a value.
+/// gives a value. On MySQL it is that of the session's time zone, which is UTC where nobody chose another: TiDB takes no other
+/// default for a time.
 pub(crate) fn written_at_column(backend: DbBackend, name: &'static str) -> ColumnDef {
     let mut column = timestamp_column(backend, name);
-    column.default(Expr::cust(match Engine::of_backend(backend) {
-        Engine::Sqlite => "strftime('%Y-%m-%d %H:%M:%f', 'now')",
-        Engine::MySql => "UTC_TIMESTAMP(6)",
-        Engine::Postgres => "CURRENT_TIMESTAMP AT TIME ZONE 'UTC'",
-    }));
+    match Engine::of_backend(backend) {
+        Engine::Sqlite => column.default(Expr::cust("strftime('%Y-%m-%d %H:%M:%f', 'now')")),
+        Engine::MySql => column.default(Expr::custom_keyword("CURRENT_TIMESTAMP(6)")),
+        Engine::Postgres => column.default(Expr::cust("CURRENT_TIMESTAMP AT TIME ZONE 'UTC'")),
+    };
     column
 }
 

@@ -1,12 +1,13 @@
 //! Pools of connections to a server, which mistrust connections that may be broken.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
-use futures_util::{FutureExt, future::BoxFuture};
+use futures_util::FutureExt;
 use sea_orm::sqlx::{self, ConnectOptions, Connection, pool::PoolOptions};
 use tokio::time::{sleep, timeout};
 use tracing::log::LevelFilter;
 
+use super::{InsertReturning, nodes::Nodes, sessions::Server};
 use crate::{DatabaseOptions, watched::Trust};
 
 /// How long a connection that rested may take to answer before it is taken for dead. A firewall that forgot it drops
@@ -22,35 +23,32 @@ const FIRST_RECONNECT_PAUSE: Duration = Duration::from_millis(50);
 /// The longest pause: a server that comes back is noticed within this time.
 const LONGEST_RECONNECT_PAUSE: Duration = Duration::from_secs(1);
 
-/// Pools of a server. A connection that is not trusted is asked before it is used, and one that a statement was given up on
-/// does not come back to its pool.
+/// Pools of a server. A connection that is not trusted is asked before it is used, one that a statement was given up on does
+/// not come back to its pool, and one to a server that is not wanted any more is replaced.
 ///
 /// Such a connection is not closed but replaced: over TLS the driver waits for the other side when it closes one, and there
 /// may be no other side.
-pub(super) fn server_pool<DB>(
+pub(super) fn server_pool<DB: Server>(
     options: &DatabaseOptions,
+    nodes: &Nodes<DB>,
     trust: &Trust,
-    connect: <DB::Connection as Connection>::Options,
-    set_up: impl for<'c> Fn(&'c mut DB::Connection) -> BoxFuture<'c, Result<(), sqlx::Error>> + Send + Sync + 'static,
-) -> sqlx::Pool<DB>
-where
-    DB: sqlx::Database<Connection: Connection<Options: ConnectOptions<Connection = DB::Connection>>>,
-{
+    insert_returning: &InsertReturning,
+) -> sqlx::Pool<DB> {
     let (asking, condemning) = (trust.clone(), trust.clone());
-    let (of_asking, of_condemning) = (connect.clone(), connect.clone());
-    let set_up_first = Arc::new(set_up);
-    let set_up_anew = set_up_first.clone();
+    let (to_ask, to_condemn) = (nodes.clone(), nodes.clone());
+    let limit = options.statement_timeout;
+    let (of_first, of_replacement) = (insert_returning.clone(), insert_returning.clone());
     pool_options::<DB>(options)
         .max_lifetime(options.max_lifetime)
-        .after_connect(move |connection, _| set_up_first(connection))
+        .after_connect(move |connection, _| DB::set_up(connection, limit, of_first.clone()))
         .before_acquire(move |connection, state| {
-            let must_ask = asking.must_ask(state.idle_for);
-            let (connect, set_up) = (of_asking.clone(), set_up_anew.clone());
+            let (has_moved, must_ask) = (asking.has_moved(state.age), asking.must_ask(state.idle_for));
+            let (nodes, insert_returning) = (to_ask.clone(), of_replacement.clone());
             async move {
-                if must_ask && !matches!(timeout(PING_TIMEOUT, connection.ping()).await, Ok(Ok(()))) {
+                if has_moved || must_ask && !matches!(timeout(PING_TIMEOUT, connection.ping()).await, Ok(Ok(()))) {
                     // Whoever waits for a connection does not wait for ever, and then drops this.
-                    replace(connection, &connect).await?;
-                    set_up(connection).await?;
+                    replace(connection, &nodes).await?;
+                    DB::set_up(connection, limit, insert_returning).await?;
                 }
                 Ok(true)
             }
@@ -58,36 +56,37 @@ where
         })
         .after_release(move |connection, state| {
             let is_condemned = condemning.is_condemned(state.age);
-            let connect = of_condemning.clone();
+            let nodes = to_condemn.clone();
             async move {
                 if is_condemned {
                     // As long as the server cannot be reached, there is no use for the place in the pool anyway.
-                    replace(connection, &connect).await?;
+                    replace(connection, &nodes).await?;
                 }
                 Ok(!is_condemned)
             }
             .boxed()
         })
-        .connect_lazy_with(connect)
+        .connect_lazy_with(nodes.options().clone())
 }
 
 /// Puts a new connection in the place of one that cannot be used any more, as soon as the server can be reached.
 ///
 /// # Errors
 /// What the server answers when it does not want another connection. It can be heard then, so the old one may be closed.
-async fn replace<O: ConnectOptions>(connection: &mut O::Connection, options: &O) -> Result<(), sqlx::Error>
-where
-    O::Connection: Sized,
-{
+async fn replace<DB: Server>(connection: &mut DB::Connection, nodes: &Nodes<DB>) -> Result<(), sqlx::Error> {
     let mut pause = FIRST_RECONNECT_PAUSE;
     loop {
-        match timeout(RECONNECT_TIMEOUT, options.connect()).await {
+        // Not always the same: another node may have been found meanwhile.
+        match timeout(RECONNECT_TIMEOUT, nodes.options().connect()).await {
             Ok(Ok(fresh)) => {
                 *connection = fresh;
                 return Ok(());
             }
             Ok(Err(refused @ sqlx::Error::Database(_))) => return Err(refused),
-            Ok(Err(_)) | Err(_) => sleep(pause).await,
+            Ok(Err(_)) | Err(_) => {
+                nodes.trouble().notify_one();
+                sleep(pause).await;
+            }
         }
         pause = (pause * 2).min(LONGEST_RECONNECT_PAUSE);
     }

@@ -4,13 +4,15 @@
 
 use std::fmt::Write as _;
 
+use persistence::ServerAddress;
 use url::Url;
 
 use super::variable::REDACTED;
 
 /// What `DATABASE_URL` may be.
-const ACCEPTED: &str = "an address such as `mysql://user:password@host:3306/name`, `mariadb://…`, `postgres://…`, \
-                        `sqlite://file.db?mode=rwc` or `sqlite::memory:`";
+const ACCEPTED: &str = "an address such as `mysql://user:password@host:3306/name`, `mariadb://…`, `postgres://…` (of a cluster \
+                        with several hosts: `mysql://user:password@a:3306,b:3306,c:3306/name`), `sqlite://file.db?mode=rwc` or \
+                        `sqlite::memory:`";
 
 /// The usual cause of an address that parses into nonsense.
 const ENCODE: &str = "user and password percent-encoded (`@` is `%40`, `#` is `%23`, `/` is `%2F`, `?` is `%3F`, `%` is \
@@ -30,10 +32,37 @@ pub(super) fn check(text: &str) -> Result<String, String> {
     let (scheme, rest) = text.trim().split_once(':').ok_or(ACCEPTED)?;
     match scheme.to_ascii_lowercase().as_str() {
         "sqlite" => check_sqlite(rest),
-        "mysql" | "mariadb" => check_server("mysql", rest),
-        "postgres" | "postgresql" => check_server("postgres", rest),
+        "mysql" | "mariadb" => check_hosts("mysql", rest),
+        "postgres" | "postgresql" => check_hosts("postgres", rest),
         _ => Err(ACCEPTED.to_owned()),
     }
+}
+
+/// Checks the address of each host alone, and puts them together again.
+fn check_hosts(scheme: &str, rest: &str) -> Result<String, String> {
+    let text = format!("{scheme}:{rest}");
+    let address = ServerAddress::parse(&text);
+    let each = address
+        .of_each_host()
+        .map(|url| {
+            check_server(
+                scheme,
+                url.strip_prefix(scheme)
+                    .and_then(|url| url.strip_prefix(':'))
+                    .unwrap_or(&url),
+            )
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    let hosts: Vec<_> = each
+        .iter()
+        .flat_map(|url| ServerAddress::parse(url).hosts().to_vec())
+        .collect();
+    let are_several = hosts.len() > 1;
+    if are_several && hosts.iter().any(|host| host.is_empty()) {
+        return Err("a host between all commas of an address with several hosts".to_owned());
+    }
+    let first = each.first().ok_or(ACCEPTED)?;
+    Ok(ServerAddress::parse(first).with_host(&hosts.join(",")))
 }
 
 fn check_server(scheme: &str, rest: &str) -> Result<String, String> {
@@ -109,9 +138,26 @@ pub(super) fn without_password(text: &str) -> String {
     if text.starts_with("sqlite:") {
         return text.to_owned();
     }
-    let Some(url) = Url::parse(text).ok().filter(Url::has_host) else {
+    let each: Option<Vec<_>> = ServerAddress::parse(text)
+        .of_each_host()
+        .map(|url| Url::parse(&url).ok().filter(Url::has_host))
+        .collect();
+    let shown: Vec<_> = each
+        .unwrap_or_default()
+        .iter()
+        .map(of_one_host_without_password)
+        .collect();
+    let Some(first) = shown.first() else {
         return REDACTED.to_owned();
     };
+    let hosts: Vec<_> = shown
+        .iter()
+        .flat_map(|url| ServerAddress::parse(url).hosts().to_vec())
+        .collect();
+    ServerAddress::parse(first).with_host(&hosts.join(","))
+}
+
+fn of_one_host_without_password(url: &Url) -> String {
     let mut shown = format!("{}://", url.scheme());
     if !url.username().is_empty() || url.password().is_some() {
         shown.push_str(url.username());

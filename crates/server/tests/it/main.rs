@@ -20,6 +20,7 @@ mod limits;
 mod logging;
 mod migrating;
 mod monitoring;
+mod nodes;
 mod outage;
 mod proxy;
 mod rate_limit;
@@ -47,6 +48,9 @@ fn main() -> ExitCode {
         outage::a_database_that_falls_silent_is_survived,
         outage::connections_that_the_network_forgot_are_given_up,
         outage::a_server_that_starts_before_its_database_becomes_ready,
+        nodes::the_next_node_is_used_when_one_is_lost_and_the_first_again_when_it_is_back,
+        nodes::a_node_that_falls_silent_is_left,
+        nodes::a_node_that_is_down_at_the_start_is_passed_over,
         rate_limit::production_limits_requests_and_warns_where_no_proxy_is_named,
         rate_limit::an_outage_of_the_shared_store_is_one_line_in_the_log,
         seeding::seeding_again_adds_nothing_and_truncating_starts_over,
@@ -114,6 +118,7 @@ fn main() -> ExitCode {
             replicas::reads_go_to_replicas_and_writes_and_what_must_be_current_to_the_primary,
             replicas::a_replica_that_lags_is_left_out_until_it_has_caught_up,
             replicas::a_replica_that_is_down_fails_no_read_and_comes_back_by_itself,
+            nodes::a_node_that_is_read_only_is_passed_over,
         ]
         .into_iter()
         .map(|case| case.only_on(TestEngine::MariaDb).needing(replicas::REPLICAS)),

@@ -55,6 +55,12 @@ impl Proxy {
         &self.url
     }
 
+    /// The host and port of the proxy.
+    pub(crate) fn host(&self) -> String {
+        let url = Url::parse(&self.url).unwrap();
+        format!("{}:{}", url.host_str().unwrap(), url.port().unwrap())
+    }
+
     /// Changes what happens to connections.
     pub(crate) fn set(&self, door: Door) {
         self.door.send_replace(door);

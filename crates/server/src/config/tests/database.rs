@@ -73,6 +73,38 @@ fn the_whole_address_wins_over_parts_even_of_a_higher_layer() {
 }
 
 #[test]
+fn an_address_may_name_the_hosts_of_a_cluster() {
+    for (given, expected) in [
+        (
+            "mysql://u:p@a:3306,b,[::1]:7/app?x=y",
+            "mysql://u:p@a:3306,b,[::1]:7/app?x=y",
+        ),
+        ("mariadb://u:p,q@a, b/app", "mysql://u:p,q@a,b/app"),
+        ("postgresql://u@a:1,b:2/app", "postgres://u@a:1,b:2/app"),
+    ] {
+        assert_eq!(url_in_effect(&with("DATABASE_URL", given)), expected);
+    }
+    for given in [
+        "mysql://u:secret@a,,b/app",
+        "mysql://u:secret@a:3306,/app",
+        "postgres://u:secret@a,,b/app",
+        "mysql://u:secret@a:3306,b:99999/app",
+        "mysql://u:secret@a,b",
+    ] {
+        let refused = with("DATABASE_URL", given).refused_text();
+        assert_contains(&refused, "DATABASE_URL (environment)");
+        assert!(!refused.contains("secret"), "{refused}");
+    }
+}
+
+#[test]
+fn the_hosts_of_a_cluster_are_shown_and_their_password_is_not() {
+    let loaded = with("DATABASE_URL", "mysql://u:se,cret@a:3306,b/app").accepted();
+    let (shown, _) = effective(&loaded, "DATABASE_URL");
+    assert_eq!(shown, "mysql://u:[redacted]@a:3306,b/app");
+}
+
+#[test]
 fn addresses_of_the_three_engines_are_accepted() {
     for (given, expected) in [
         ("mysql://u:p@db/app", "mysql://u:p@db/app"),

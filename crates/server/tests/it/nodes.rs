@@ -1,0 +1,142 @@
+//! A database with several nodes. Here they are proxies before one server, so that any of them can fail on every engine; real
+//! clusters are lost in the drill `node-loss`.
+
+use std::time::{Duration, Instant};
+
+use persistence::{
+    ServerAddress,
+    test_db::{TestDatabase, TestEngine, variable},
+};
+use serde_json::json;
+
+use crate::{
+    monitoring::text_of,
+    proxy::{Door, Proxy},
+    support::{Server, eventually},
+};
+
+/// The variable that names a MariaDB primary and its replicas, separated by commas.
+pub(crate) use crate::replicas::REPLICAS;
+
+/// A lost node is found out and left within this time: half a second until it is asked again, a second for its answer, another
+/// to ask all of them, and room for a busy machine.
+const MOVE: Duration = Duration::from_secs(4);
+
+/// The address of a database with these nodes.
+fn address(db: &TestDatabase, nodes: &[&Proxy]) -> String {
+    let hosts: Vec<_> = nodes.iter().map(|node| node.host()).collect();
+    ServerAddress::parse(db.url()).with_host(&hosts.join(","))
+}
+
+async fn create(server: &Server, name: &str) -> u16 {
+    let new = json!({"name": name, "email": format!("{name}@example.com")});
+    server.send("POST", "/api/v1/users", Some(new)).await.status
+}
+
+async fn uses(server: &Server, host: &str) -> bool {
+    let metrics = text_of(server, "/metrics").await;
+    metrics.contains(&format!("db_node_used{{node=\"{host}\"}} 1\n"))
+}
+
+pub(crate) async fn the_next_node_is_used_when_one_is_lost_and_the_first_again_when_it_is_back(db: TestDatabase) {
+    if db.engine() == TestEngine::Sqlite {
+        // It has no nodes.
+        return;
+    }
+    let (first, second) = (
+        Proxy::start(db.url(), Door::Open).await,
+        Proxy::start(db.url(), Door::Open).await,
+    );
+    let address = address(&db, &[&first, &second]);
+    let server = Server::start(&[("DATABASE_URL", &address), ("DB_POOL_TIMEOUT", "2")]).await;
+    assert_eq!(create(&server, "ann").await, 201);
+    assert!(uses(&server, &first.host()).await);
+
+    first.set(Door::Shut);
+    let lost = Instant::now();
+    eventually("the second node serves", || async {
+        create(&server, "bob").await != 503
+    })
+    .await;
+    assert!(lost.elapsed() < MOVE, "{:?}", lost.elapsed());
+    assert!(uses(&server, &second.host()).await);
+
+    first.set(Door::Open);
+    eventually("back at the first node", || async {
+        uses(&server, &first.host()).await
+    })
+    .await;
+    for name in ["cem", "dan", "eva"] {
+        assert_eq!(create(&server, name).await, 201, "no request notices the way back");
+    }
+    let log = server.stop().await;
+    let moves: Vec<_> = log
+        .lines()
+        .filter(|line| line.contains("another database node"))
+        .collect();
+    assert_eq!(moves.len(), 2, "{log}");
+    assert!(
+        moves[0].contains(&second.host()) && moves[1].contains(&first.host()),
+        "{log}"
+    );
+    assert!(!log.contains(&address), "the password is in the address");
+}
+
+pub(crate) async fn a_node_that_falls_silent_is_left(db: TestDatabase) {
+    if db.engine() == TestEngine::Sqlite {
+        // It has no nodes.
+        return;
+    }
+    let (first, second) = (
+        Proxy::start(db.url(), Door::Open).await,
+        Proxy::start(db.url(), Door::Open).await,
+    );
+    let address = address(&db, &[&first, &second]);
+    let settings = [
+        ("DATABASE_URL", address.as_str()),
+        ("DB_POOL_TIMEOUT", "2"),
+        ("DB_STATEMENT_TIMEOUT", "1"),
+    ];
+    let server = Server::start(&settings).await;
+    assert_eq!(create(&server, "ann").await, 201);
+
+    first.set(Door::Silent);
+    let lost = Instant::now();
+    eventually("the second node is used", || async {
+        uses(&server, &second.host()).await
+    })
+    .await;
+    assert!(lost.elapsed() < MOVE, "{:?}", lost.elapsed());
+    eventually("the second node serves", || async {
+        server.get("/api/v1/users").await.status == 200
+    })
+    .await;
+}
+
+pub(crate) async fn a_node_that_is_down_at_the_start_is_passed_over(db: TestDatabase) {
+    if db.engine() == TestEngine::Sqlite {
+        // It has no nodes.
+        return;
+    }
+    let (first, second) = (
+        Proxy::start(db.url(), Door::Shut).await,
+        Proxy::start(db.url(), Door::Open).await,
+    );
+    let server = Server::start(&[("DATABASE_URL", &address(&db, &[&first, &second]))]).await;
+    assert_eq!(create(&server, "ann").await, 201);
+    assert!(uses(&server, &second.host()).await);
+}
+
+/// What can be read may not be written: here the account of the tests could do so even there, and still does not.
+pub(crate) async fn a_node_that_is_read_only_is_passed_over(_: TestDatabase) {
+    let servers = variable(REPLICAS).unwrap();
+    let [primary, replica] = [0, 1].map(|index| servers.split(',').nth(index).unwrap());
+    let db = TestDatabase::create_at(TestEngine::MariaDb, primary).await;
+    let [primary, replica] = [primary, replica].map(|url| ServerAddress::parse(url).hosts()[0]);
+    let address = ServerAddress::parse(db.url()).with_host(&format!("{replica},{primary}"));
+    let server = Server::start(&[("DATABASE_URL", &address)]).await;
+    assert_eq!(create(&server, "ann").await, 201);
+    assert!(uses(&server, primary).await);
+    server.stop().await;
+    db.remove().await;
+}
