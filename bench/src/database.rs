@@ -256,6 +256,28 @@ impl Database {
         Ok(WriteLock { session })
     }
 
+    /// The same database, with so many of the first hosts of its address put last.
+    pub(crate) fn with_hosts_rotated(&self, count: usize) -> Self {
+        let url = match self.authority() {
+            Some(authority) => {
+                let mut hosts: Vec<&str> = authority.split(',').collect();
+                let steps = count.checked_rem(hosts.len()).unwrap_or_default();
+                hosts.rotate_left(steps);
+                self.url.replacen(authority, &hosts.join(","), 1)
+            }
+            None => self.url.clone(),
+        };
+        Self {
+            engine: self.engine,
+            url,
+        }
+    }
+
+    /// Its name on its server.
+    pub(crate) fn name(&self) -> &str {
+        self.url.rsplit('/').next().unwrap_or_default()
+    }
+
     /// Where its server listens; nothing for SQLite.
     pub(crate) fn authority(&self) -> Option<&str> {
         let (_, rest) = self.url.split_once("://")?;

@@ -7,8 +7,6 @@
 
 mod api;
 mod balancer;
-mod database_server;
-mod guardian;
 mod ledger;
 mod proxy;
 mod report;
@@ -22,15 +20,16 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 use tokio::task::LocalSet;
 
+use crate::cluster::Cluster;
 use crate::database::Engine;
-use database_server::DatabaseServer;
+use crate::database_server::DatabaseServer;
 use report::{Record, Verdict};
-use stage::Setup;
+use stage::{Place, Setup};
 
 /// A drill may take so long; one that takes longer hangs.
 const DRILL_LIMIT: Duration = Duration::from_mins(3);
@@ -85,6 +84,8 @@ enum Choice {
     LostUpdate,
     /// One instance after the other is replaced
     RollingRestart,
+    /// The node of a database cluster that takes the writes is killed, and comes back
+    NodeLoss,
     /// All of them, one after the other
     All,
 }
@@ -100,10 +101,11 @@ enum Name {
     SlowDatabase,
     LostUpdate,
     RollingRestart,
+    NodeLoss,
 }
 
 impl Name {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::DatabaseOutage,
         Self::KillDatabase,
         Self::KillServer,
@@ -111,6 +113,7 @@ impl Name {
         Self::SlowDatabase,
         Self::LostUpdate,
         Self::RollingRestart,
+        Self::NodeLoss,
     ];
 
     /// As it is typed.
@@ -123,6 +126,7 @@ impl Name {
             Self::SlowDatabase => "slow-database",
             Self::LostUpdate => "lost-update",
             Self::RollingRestart => "rolling-restart",
+            Self::NodeLoss => "node-loss",
         }
     }
 }
@@ -137,6 +141,7 @@ impl Choice {
             Self::SlowDatabase => vec![Name::SlowDatabase],
             Self::LostUpdate => vec![Name::LostUpdate],
             Self::RollingRestart => vec![Name::RollingRestart],
+            Self::NodeLoss => vec![Name::NodeLoss],
             Self::All => Name::ALL.to_vec(),
         }
     }
@@ -145,7 +150,7 @@ impl Choice {
 /// Plays the drills on each engine, goes on after one that fails, and shows what came of them.
 ///
 /// # Errors
-/// When a drill cannot even begin, or an engine that was named is not to be had.
+/// When a drill cannot even begin.
 pub(crate) async fn run(options: &Options) -> Result<ExitCode> {
     let begin = Instant::now();
     fs::create_dir_all(&options.folder).with_context(|| format!("cannot make {}", options.folder.display()))?;
@@ -158,16 +163,31 @@ pub(crate) async fn run(options: &Options) -> Result<ExitCode> {
     };
     let names = options.name.names();
     let mut records = Vec::new();
+    let (on_clusters, on_servers): (Vec<Name>, Vec<Name>) = names.iter().partition(|name| **name == Name::NodeLoss);
+    let servers = folder.join("servers");
     for engine in engines {
-        match DatabaseServer::start(*engine, &folder.join("servers"), is_named).await {
-            Ok(server) => records.extend(on_engine(options, *engine, &names, server.as_ref(), &folder).await?),
-            Err(error) if is_named => bail!("{} cannot be had: {error:#}", engine.title()),
-            Err(error) => {
-                for name in &names {
-                    let reason = format!("{} cannot be had: {error:#}", engine.title());
-                    records.push(record(*name, *engine, Duration::ZERO, Verdict::Skipped { reason }));
+        if !on_servers.is_empty() {
+            let server = DatabaseServer::start(*engine, &servers, is_named).await;
+            let played = match &server {
+                Ok(server) => {
+                    let place = server.as_ref().map_or(Place::Embedded, Place::Server);
+                    play_all(options, *engine, &on_servers, place, &folder).await?
                 }
+                Err(error) => not_to_be_had(*engine, &on_servers, error),
+            };
+            records.extend(played);
+        }
+        for name in &on_clusters {
+            if let Some(reason) = scenes::does_not_apply(*name, *engine) {
+                let reason = reason.to_owned();
+                records.push(record(*name, *engine, Duration::ZERO, Verdict::DoesNotApply { reason }));
+                continue;
             }
+            let played = match Cluster::start(*engine, &servers, is_named).await {
+                Ok(cluster) => play_all(options, *engine, &[*name], Place::Cluster(&cluster), &folder).await?,
+                Err(error) => not_to_be_had(*engine, &[*name], &error),
+            };
+            records.extend(played);
         }
     }
     println!(
@@ -184,9 +204,10 @@ pub(crate) async fn run(options: &Options) -> Result<ExitCode> {
         let text = serde_json::to_string_pretty(&records)? + "\n";
         fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))?;
     }
-    // Where no engine can be had nothing has been shown.
+    // Where no engine can be had nothing has been shown, and one that was named has to be there.
     let is_skipped = |record: &Record| matches!(record.verdict, Verdict::Skipped { .. });
-    let has_failed = records.iter().any(|record| record.verdict.is_failure()) || records.iter().all(is_skipped);
+    let are_missing = records.iter().all(is_skipped) || is_named && records.iter().any(is_skipped);
+    let has_failed = are_missing || records.iter().any(|record| record.verdict.is_failure());
     Ok(if has_failed {
         ExitCode::FAILURE
     } else {
@@ -194,18 +215,28 @@ pub(crate) async fn run(options: &Options) -> Result<ExitCode> {
     })
 }
 
-async fn on_engine(
+/// What comes of drills for which there is no database.
+fn not_to_be_had(engine: Engine, names: &[Name], error: &anyhow::Error) -> Vec<Record> {
+    let reason = format!("{} cannot be had: {error:#}", engine.title());
+    let skipped = |name: &Name| {
+        let reason = reason.clone();
+        record(*name, engine, Duration::ZERO, Verdict::Skipped { reason })
+    };
+    names.iter().map(skipped).collect()
+}
+
+async fn play_all(
     options: &Options,
     engine: Engine,
     names: &[Name],
-    server: Option<&DatabaseServer>,
+    place: Place<'_>,
     folder: &Path,
 ) -> Result<Vec<Record>> {
     let work = tempfile::Builder::new().prefix("run-").tempdir_in(folder);
     let work = work.with_context(|| format!("cannot make a folder in {}", folder.display()))?;
     let setup = Setup {
         engine,
-        server,
+        place,
         product: &options.product,
         folder: work.path(),
         clients: options.clients,
@@ -221,7 +252,7 @@ async fn on_engine(
             },
             None => play(*name, &setup).await,
         };
-        if let (Verdict::Broken { .. }, Some(server)) = (&verdict, server) {
+        if let (Verdict::Broken { .. }, Place::Server(server)) = (&verdict, place) {
             // It may have been broken off while the server was down; the next one can be played all the same.
             server.start_again().await?;
         }

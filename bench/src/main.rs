@@ -5,8 +5,11 @@
 //! nothing is measured but what a client sees.
 
 mod baseline;
+mod cluster;
 mod database;
+mod database_server;
 mod drill;
+mod guardian;
 mod instructions;
 mod load;
 mod machine;
@@ -15,6 +18,7 @@ mod product;
 mod report;
 mod results;
 mod run;
+mod scaling;
 mod session;
 mod soak;
 mod statistics;
@@ -48,6 +52,8 @@ enum Command {
     Instructions(instructions::Options),
     /// Break something while the product is used, and hold what it acknowledged against the database
     Drill(drill::Options),
+    /// Measure what a request costs with one, two and three instances over one database cluster
+    Scaling(scaling::Options),
     /// Serve the hand-written server
     Baseline(baseline::Options),
     /// Put a load on any URL, to compare the generator with others
@@ -64,6 +70,7 @@ fn main() -> ExitCode {
         Command::Run(options) => on_one_thread(run::run(&options)),
         Command::Instructions(options) => on_one_thread(instructions::run(&options)),
         Command::Drill(options) => on_one_thread(drill::run(&options)),
+        Command::Scaling(options) => on_one_thread(scaling::run(&options)),
         Command::Load(options) => on_one_thread(try_load::run(&options)).map(|()| ExitCode::SUCCESS),
         Command::Soak(options) => on_one_thread(soak::run(&options)),
     };

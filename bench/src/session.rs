@@ -1,6 +1,6 @@
 //! A single connection to a database of any engine, for the few statements that are not the product's own.
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use sqlx::{AssertSqlSafe, Connection as _, MySqlConnection, PgConnection, SqliteConnection};
 
 use crate::database::UserRow;
@@ -25,8 +25,26 @@ macro_rules! on_any {
 }
 
 impl Session {
-    /// Connects to the database at `url`.
+    /// Connects to the database at `url`; if it names several hosts, to the first that takes writes.
     pub(crate) async fn open(url: &str) -> Result<Self> {
+        let authority = url
+            .split_once('@')
+            .and_then(|(_, rest)| rest.split('/').next())
+            .unwrap_or_default();
+        if !authority.contains(',') {
+            return Self::open_single(url).await;
+        }
+        for host in authority.split(',') {
+            if let Ok(mut session) = Self::open_single(&url.replacen(authority, host, 1)).await
+                && session.takes_writes().await?
+            {
+                return Ok(session);
+            }
+        }
+        bail!("no node of the cluster takes writes")
+    }
+
+    async fn open_single(url: &str) -> Result<Self> {
         Ok(if url.starts_with("sqlite:") {
             Self::Sqlite(SqliteConnection::connect(url).await?)
         } else if url.starts_with("postgres:") {
@@ -34,6 +52,16 @@ impl Session {
         } else {
             Self::MySql(MySqlConnection::connect(url).await?)
         })
+    }
+
+    /// Whether a server takes writes, or is the secondary of another.
+    pub(crate) async fn takes_writes(&mut self) -> Result<bool> {
+        match self {
+            Self::MySql(connection) => Ok(sqlx::query_scalar("SELECT @@GLOBAL.read_only = 0")
+                .fetch_one(connection)
+                .await?),
+            Self::Sqlite(_) | Self::Postgres(_) => Ok(true),
+        }
     }
 
     /// Runs a statement that gives nothing back.

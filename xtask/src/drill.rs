@@ -21,7 +21,7 @@ pub(crate) struct Options {
     /// What is broken
     #[arg(value_parser = [
         "database-outage", "kill-database", "kill-server", "pool-exhaustion", "slow-database", "lost-update",
-        "rolling-restart", "all",
+        "rolling-restart", "node-loss", "all",
     ])]
     name: String,
     /// The engines, which must then be there; by default all that can be had. MySQL is downloaded once (about 400 MB)

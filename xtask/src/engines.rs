@@ -21,13 +21,15 @@ pub(crate) enum Engine {
     Redis,
     /// A MariaDB primary with two read replicas
     Replicas,
-    /// A Galera cluster of two MariaDB nodes
+    /// A Galera cluster of three MariaDB nodes
     Galera,
+    /// Three MySQL servers with Group Replication
+    GroupReplication,
 }
 
 impl Engine {
     /// In the order in which they are shown.
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::Sqlite,
         Self::Mysql,
         Self::Mariadb,
@@ -35,16 +37,18 @@ impl Engine {
         Self::Redis,
         Self::Replicas,
         Self::Galera,
+        Self::GroupReplication,
     ];
 
     /// All that there is a server of.
-    pub(crate) const WITH_SERVER: [Self; 6] = [
+    pub(crate) const WITH_SERVER: [Self; 7] = [
         Self::Mysql,
         Self::Mariadb,
         Self::Postgres,
         Self::Redis,
         Self::Replicas,
         Self::Galera,
+        Self::GroupReplication,
     ];
 
     /// The name for people.
@@ -57,6 +61,7 @@ impl Engine {
             Self::Redis => "Redis",
             Self::Replicas => "replicas",
             Self::Galera => "Galera",
+            Self::GroupReplication => "Group Replication",
         }
     }
 
@@ -70,7 +75,13 @@ impl Engine {
             Self::Postgres => ("postgres", "TEST_POSTGRES_URL", 13_972, &[0]),
             Self::Redis => ("redis", "TEST_REDIS_URL", 13_973, &[0]),
             Self::Replicas => ("mariadb-replicas", "TEST_REPLICAS_URLS", 13_974, &[0, 1, 2]),
-            Self::Galera => ("galera", "TEST_GALERA_URLS", 13_980, &[0, 1, 10, 11, 12, 20, 21, 22]),
+            Self::Galera => (
+                "galera",
+                "TEST_GALERA_URLS",
+                13_980,
+                &[0, 1, 2, 10, 11, 12, 20, 21, 22, 30, 31, 32],
+            ),
+            Self::GroupReplication => ("group-replication", "TEST_GROUP_URLS", 14_020, &[0, 1, 2, 10, 11, 12]),
         };
         Some(ServerKind {
             engine: self,
@@ -217,14 +228,14 @@ impl ServerKind {
 
     fn start_or_tell_why_not(&self, required: bool) -> Server {
         let variable = self.variable;
-        if self.engine == Engine::Mysql && !self.is_unpacked() {
+        if [Engine::Mysql, Engine::GroupReplication].contains(&self.engine) && !is_mysql_unpacked() {
             if !required {
                 let reason = "needs a download of about 400 MB, once: cargo xtask test --require mysql".to_owned();
                 return Server::Missing { variable, reason };
             }
             println!(
                 "Unpacking MySQL into {} (about 400 MB, once) …",
-                self.folder().display()
+                folder_of("mysql").display()
             );
         }
         match self.start() {
@@ -292,12 +303,16 @@ impl ServerKind {
     }
 
     fn folder(&self) -> PathBuf {
-        workspace::root().join("target/test-servers").join(self.name)
+        folder_of(self.name)
     }
+}
 
-    fn is_unpacked(&self) -> bool {
-        self.folder().join("root").exists()
-    }
+fn folder_of(name: &str) -> PathBuf {
+    workspace::root().join("target/test-servers").join(name)
+}
+
+fn is_mysql_unpacked() -> bool {
+    folder_of("mysql").join("root").exists()
 }
 
 fn can_listen_on(port: u16) -> bool {

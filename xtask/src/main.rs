@@ -5,6 +5,7 @@
 
 mod bench;
 mod ci;
+mod cluster;
 mod drill;
 mod engines;
 mod fuzz;
@@ -14,6 +15,7 @@ mod layers;
 mod manifests;
 mod openapi;
 mod product;
+mod scaling;
 mod schema;
 mod soak;
 mod test;
@@ -58,8 +60,12 @@ enum Task {
     Ci(ci::Options),
     /// Measure the product against a hand-written server
     Bench(bench::Options),
+    /// Run a database cluster of three nodes on this machine, and break and heal it
+    Cluster(cluster::Options),
     /// Break something while the product is used, and hold what it acknowledged against the database
     Drill(drill::Options),
+    /// Measure what a request costs with one, two and three instances over one database cluster
+    Scaling(scaling::Options),
     /// Count the instructions of a request under valgrind, and hold them against a baseline
     Instructions(instructions::Options),
     /// Feed the parsers with what nobody would send, and check that they keep their promises
@@ -86,9 +92,11 @@ fn main() -> ExitCode {
         Task::Test(options) => test::run(&options),
         Task::Ci(options) => ci::run(&options),
         Task::Bench(options) => bench::run(&options),
+        Task::Cluster(options) => cluster::run(&options),
         Task::Drill(options) => drill::run(&options),
         Task::Instructions(options) => instructions::run(&options),
         Task::Fuzz(options) => fuzz::run(&options),
+        Task::Scaling(options) => scaling::run(&options),
         Task::Soak(options) => soak::run(&options),
         Task::Layers => layers::run().map(|()| ExitCode::SUCCESS),
     };

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use tokio::time::sleep;
 
 use super::Name;
 use super::report::Outcome;
-use super::stage::{Limits, Setup, Stage};
+use super::stage::{Limits, Place, Setup, Stage};
 use super::tally::End;
 use super::workload::Mix;
 use crate::database::Engine;
@@ -26,8 +26,14 @@ const UNANSWERED: Duration = Duration::from_millis(30);
 const KILLS: usize = 4;
 /// How often the database is killed.
 const DATABASE_KILLS: usize = 2;
-/// Instances in a rolling restart.
+/// Instances in a rolling restart, and over a cluster.
 const INSTANCES: usize = 2;
+/// How often a node of a cluster is killed.
+const NODE_KILLS: usize = 2;
+/// The product follows a cluster that takes writes again within this time.
+const BACK_AFTER_FAIL_OVER: Duration = Duration::from_secs(2);
+/// A node that comes back first in the order of the address is used again within this time.
+const RETURN: Duration = Duration::from_secs(12);
 
 /// Why a drill means nothing on an engine, if so.
 pub(super) fn does_not_apply(name: Name, engine: Engine) -> Option<&'static str> {
@@ -36,6 +42,8 @@ pub(super) fn does_not_apply(name: Name, engine: Engine) -> Option<&'static str>
         (Name::KillDatabase, Engine::Sqlite) => {
             Some("SQLite is embedded: it dies with the product, which is the drill kill-server")
         }
+        (Name::NodeLoss, Engine::Sqlite) => Some("SQLite is embedded: there is no node to lose"),
+        (Name::NodeLoss, Engine::Postgres) => Some("there is no cluster of PostgreSQL here"),
         _ => None,
     }
 }
@@ -53,6 +61,7 @@ pub(super) async fn play(name: Name, setup: &Setup<'_>) -> Result<Outcome> {
         Name::SlowDatabase => slow_database(setup).await,
         Name::LostUpdate => lost_update(setup).await,
         Name::RollingRestart => rolling_restart(setup).await,
+        Name::NodeLoss => node_loss(setup).await,
     }
 }
 
@@ -83,7 +92,9 @@ async fn database_outage(setup: &Setup<'_>) -> Result<Outcome> {
 
 /// The database is killed and started again.
 async fn kill_database(setup: &Setup<'_>) -> Result<Outcome> {
-    let server = setup.server.context("there is no server to kill")?;
+    let Place::Server(server) = setup.place else {
+        bail!("there is no server to kill");
+    };
     let mut stage = Stage::start(setup, Limits::SHORT, &[], 1, Mix::All).await?;
     stage.healthy().await;
     for _ in 0..DATABASE_KILLS {
@@ -189,7 +200,7 @@ async fn rolling_restart(setup: &Setup<'_>) -> Result<Outcome> {
     let played = async {
         stage.healthy().await;
         for _ in 0..INSTANCES {
-            let instance = stage.start_instance(super::database_server::steady_port()?).await?;
+            let instance = stage.start_instance(crate::database_server::steady_port()?).await?;
             stage.instances.push(instance);
             if let Err(error) = stage.stop_oldest().await {
                 stage.tally.wrong(format!("{error:#}"));
@@ -209,5 +220,33 @@ async fn rolling_restart(setup: &Setup<'_>) -> Result<Outcome> {
             "{failures} requests failed in a restart that nobody should notice"
         ));
     }
+    stage.end().await
+}
+
+/// The node that takes the writes is killed while two instances use it; it comes back, and is killed again.
+async fn node_loss(setup: &Setup<'_>) -> Result<Outcome> {
+    let Place::Cluster(cluster) = setup.place else {
+        bail!("there is no cluster to lose a node of");
+    };
+    let mut stage = Stage::start(setup, Limits::SHORT, &[], INSTANCES, Mix::All).await?;
+    for _ in 0..NODE_KILLS {
+        stage.healthy().await;
+        let node = cluster.writer().await?;
+        let felt = stage.fault_begins();
+        cluster.kill(node).await?;
+        cluster.written_without(node).await?;
+        stage.fault_ended("node killed", &felt, BACK_AFTER_FAIL_OVER).await;
+        // Nobody notices that a node comes back, nor that the instances go back to it.
+        let failures = stage.tally.failures();
+        cluster.heal().await?;
+        sleep(RETURN).await;
+        let failures = stage.tally.failures() - failures;
+        if failures > 0 {
+            stage
+                .tally
+                .wrong(format!("{failures} requests failed while a node came back"));
+        }
+    }
+    stage.healthy().await;
     stage.end().await
 }

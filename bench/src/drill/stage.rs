@@ -12,14 +12,15 @@ use tokio::time::sleep;
 
 use super::api::{self, Api};
 use super::balancer::Balancer;
-use super::database_server::{DatabaseServer, steady_port};
-use super::guardian::Guardian;
 use super::ledger::{Judgement, Ledger, Row};
 use super::proxy::Proxy;
 use super::report::{Episode, Outcome};
 use super::tally::{End, Tally};
 use super::workload::{Mix, Workload};
+use crate::cluster::Cluster;
 use crate::database::{Database, Databases, Engine};
+use crate::database_server::{DatabaseServer, steady_port};
+use crate::guardian::Guardian;
 use crate::process::Server;
 use crate::product::Product;
 
@@ -61,11 +62,20 @@ impl Limits {
     }
 }
 
+/// Where the database of a drill is.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Place<'a> {
+    /// In a file.
+    Embedded,
+    Server(&'a DatabaseServer),
+    Cluster(&'a Cluster),
+}
+
 /// What all drills of a run have in common.
 #[derive(Debug)]
 pub(super) struct Setup<'a> {
     pub(super) engine: Engine,
-    pub(super) server: Option<&'a DatabaseServer>,
+    pub(super) place: Place<'a>,
     pub(super) product: &'a Path,
     pub(super) folder: &'a Path,
     pub(super) clients: u64,
@@ -130,11 +140,17 @@ impl<'a> Stage<'a> {
         let settings = settings.iter().map(|setting| (*setting).to_owned());
         let all: Vec<String> = limits.settings().into_iter().chain(settings).collect();
         let product = Product::new(setup.product, folder, &all)?;
-        let databases = Databases::new(setup.engine, setup.server.map(DatabaseServer::url), folder)?;
+        let url = match setup.place {
+            Place::Embedded => None,
+            Place::Server(server) => Some(server.url().to_owned()),
+            Place::Cluster(cluster) => Some(cluster.url()),
+        };
+        let databases = Databases::new(setup.engine, url.as_deref(), folder)?;
         let database = databases.make(&product, 0).await?;
-        let proxy = match database.authority() {
-            Some(authority) => Some(Proxy::start(authority).await?),
-            None => None,
+        let proxy = match (setup.place, database.authority()) {
+            (Place::Server(_), Some(authority)) => Some(Proxy::start(authority).await?),
+            // Nodes of a cluster are found by their own addresses.
+            _ => None,
         };
         let mut stage = Stage {
             setup,
@@ -282,7 +298,15 @@ impl<'a> Stage<'a> {
         if panics > 0 {
             self.tally.wrong(format!("the log tells of {panics} panics"));
         }
-        let rows: Vec<Row> = self.database.users().await?.into_iter().map(Row::from).collect();
+        let users = self.database.users().await?;
+        if let Place::Cluster(cluster) = self.setup.place {
+            for (node, place) in (1..).zip(["node 1", "node 2", "node 3"]) {
+                let users = cluster.users_on(node, self.database.name(), &users).await?;
+                let rows: Vec<Row> = users.into_iter().map(Row::from).collect();
+                judgements.insert(place, self.ledger.judge(&rows));
+            }
+        }
+        let rows: Vec<Row> = users.into_iter().map(Row::from).collect();
         let judgement = self.ledger.judge(&rows);
         judgements.insert("database", judgement.clone());
         self.databases.drop_all().await?;

@@ -43,7 +43,7 @@ use uuid::Uuid;
 
 pub use runner::{TestCase, main};
 
-use crate::{Database, DatabaseOptions, Executor, Migrations, engine, watched::Watched};
+use crate::{Database, DatabaseOptions, Executor, Migrations, ServerAddress, engine, watched::Watched};
 
 /// The start of the name of every test database; the time of creation and a unique number follow.
 const PREFIX: &str = "async_starter_test";
@@ -142,6 +142,14 @@ impl TestDatabase {
         Migrations::new(self.database()).up(None).await.unwrap();
     }
 
+    /// Creates a database without tables on another server than the usual one of its engine. [`remove`](Self::remove) drops it.
+    ///
+    /// # Panics
+    /// When the server cannot be reached.
+    pub async fn create_unmigrated_at(engine: TestEngine, server_url: &str) -> Self {
+        Self::create_on(engine, Some(server_url.to_owned())).await
+    }
+
     /// Creates a database without tables.
     ///
     /// # Panics
@@ -176,9 +184,7 @@ impl TestDatabase {
                 let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
                 let name = format!("{PREFIX}_{seconds}_{}", Uuid::now_v7().simple());
                 execute_on_server(&server_url, &format!("CREATE DATABASE {name}")).await;
-                let mut url = Url::parse(&server_url).unwrap();
-                url.set_path(&name);
-                (url.into(), Some((server_url, name)), None)
+                (with_database(&server_url, &name), Some((server_url, name)), None)
             }
         };
         let database = Database::open(&Self::options_for(&url)).await.unwrap();
@@ -225,12 +231,11 @@ impl TestDatabase {
     /// The address of the database of the same name on another server, such as a replica.
     ///
     /// # Panics
-    /// When `server_url` is no address.
+    /// When `server_url` is no address, or the database is a SQLite file.
     #[must_use]
     pub fn url_on(&self, server_url: &str) -> String {
-        let mut url = Url::parse(server_url).unwrap();
-        url.set_path(Url::parse(self.url()).unwrap().path());
-        url.into()
+        let (_, name) = self.0.server.as_ref().expect("a SQLite file is on no server");
+        with_database(server_url, name)
     }
 
     /// Executes SQL on the writer.
@@ -287,6 +292,14 @@ impl TestDatabase {
             drop_database(server_url, &format!("DROP DATABASE {name}{force}")).await;
         }
     }
+}
+
+/// The address of a database on a server, all of whose hosts it names.
+fn with_database(server_url: &str, name: &str) -> String {
+    let address = ServerAddress::parse(server_url);
+    let mut url = Url::parse(&address.of_each_host().next().unwrap()).unwrap();
+    url.set_path(name);
+    ServerAddress::parse(url.as_str()).with_host(&address.hosts().join(","))
 }
 
 /// Drops a database. PostgreSQL cleans up behind a test on its own (autovacuum), for a moment, in a session of the superuser,

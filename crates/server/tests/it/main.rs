@@ -123,5 +123,15 @@ fn main() -> ExitCode {
         .into_iter()
         .map(|case| case.only_on(TestEngine::MariaDb).needing(replicas::REPLICAS)),
     );
+    cases.extend(
+        on_every_empty_engine![migrating::processes_on_all_nodes_of_galera_apply_each_step_once]
+            .into_iter()
+            .map(|case| case.only_on(TestEngine::MariaDb).needing(migrating::GALERA)),
+    );
+    cases.extend(
+        on_every_empty_engine![migrating::processes_that_list_the_nodes_of_a_group_in_any_order_apply_each_step_once]
+            .into_iter()
+            .map(|case| case.only_on(TestEngine::MySql).needing(migrating::GROUP)),
+    );
     test_db::main(cases)
 }

@@ -1,15 +1,19 @@
 //! The commands that change the schema.
 
 use persistence::{
-    UserRepository,
-    test_db::{TestDatabase, TestEngine},
+    ServerAddress, UserRepository,
+    test_db::{TestDatabase, TestEngine, variable},
 };
 use serde_json::Value;
 
 use crate::support::{Outcome, run};
 
 async fn migrate(db: &TestDatabase, arguments: &[&str]) -> Outcome {
-    run(&[&["migrate"], arguments].concat(), &[("DATABASE_URL", db.url())]).await
+    migrate_at(db.url(), arguments).await
+}
+
+async fn migrate_at(url: &str, arguments: &[&str]) -> Outcome {
+    run(&[&["migrate"], arguments].concat(), &[("DATABASE_URL", url)]).await
 }
 
 /// The recorded steps.
@@ -57,6 +61,53 @@ pub(crate) async fn eight_processes_at_once_apply_each_step_once(db: TestDatabas
         assert_eq!(times, 1, "{line}: {printed:?}");
     }
     assert!(printed.iter().any(|text| text == "nothing to do\n"), "{printed:?}");
+}
+
+/// The variables that name the nodes of clusters, separated by commas.
+pub(crate) const GALERA: &str = "TEST_GALERA_URLS";
+pub(crate) const GROUP: &str = "TEST_GROUP_URLS";
+
+/// The lock of one node of Galera is nothing to the others: what keeps the processes apart is the order in which the cluster
+/// executes DDL.
+pub(crate) async fn processes_on_all_nodes_of_galera_apply_each_step_once(_: TestDatabase) {
+    let nodes = variable(GALERA).unwrap();
+    let nodes: Vec<_> = nodes.split(',').collect();
+    for _ in 0..3 {
+        let db = TestDatabase::create_unmigrated_at(TestEngine::MariaDb, nodes[0]).await;
+        let urls: Vec<_> = nodes.iter().cycle().take(6).map(|node| db.url_on(node)).collect();
+        let processes = urls.iter().map(|url| migrate_at(url, &["up"]));
+        for outcome in futures_util::future::join_all(processes).await {
+            outcome.success();
+        }
+        let steps: Vec<_> = status(&db).await.into_iter().map(|(name, _)| name).collect();
+        assert_eq!(recorded(&db).await, steps);
+        db.remove().await;
+    }
+}
+
+/// Whatever node stands first in the address, it is the primary that is migrated, and its lock holds.
+pub(crate) async fn processes_that_list_the_nodes_of_a_group_in_any_order_apply_each_step_once(_: TestDatabase) {
+    let nodes = variable(GROUP).unwrap();
+    let nodes: Vec<_> = nodes.split(',').collect();
+    let hosts: Vec<_> = nodes.iter().map(|node| ServerAddress::parse(node).hosts()[0]).collect();
+    let all_hosts = ServerAddress::parse(nodes[0]).with_host(&hosts.join(","));
+    let db = TestDatabase::create_unmigrated_at(TestEngine::MySql, &all_hosts).await;
+    let urls: Vec<_> = (0..6)
+        .map(|turn| {
+            let mut hosts = hosts.clone();
+            hosts.rotate_left(turn % 3);
+            ServerAddress::parse(db.url()).with_host(&hosts.join(","))
+        })
+        .collect();
+    let processes = urls.iter().map(|url| migrate_at(url, &["up"]));
+    let outcomes = futures_util::future::join_all(processes).await;
+    let printed: Vec<_> = outcomes.into_iter().map(Outcome::success).collect();
+    for (step, _) in status(&db).await {
+        let line = format!("applied {step}");
+        let times: usize = printed.iter().map(|text| text.matches(&line).count()).sum();
+        assert_eq!(times, 1, "{line}: {printed:?}");
+    }
+    db.remove().await;
 }
 
 pub(crate) async fn status_tells_by_its_exit_code_whether_anything_is_pending(db: TestDatabase) {

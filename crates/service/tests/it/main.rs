@@ -17,6 +17,7 @@ use persistence::{
 
 mod atomicity;
 mod batches;
+mod clusters;
 mod counting;
 mod exporting;
 mod health;
@@ -111,9 +112,13 @@ fn main() -> ExitCode {
         health::pending_migrations_are_told_from_a_silent_database,
     ]);
     cases.extend(
-        on_every_engine![retrying::what_another_node_has_overtaken_is_run_again]
-            .into_iter()
-            .map(|case| case.only_on(TestEngine::MariaDb).needing(retrying::GALERA)),
+        on_every_engine![
+            clusters::what_another_node_has_overtaken_is_run_again,
+            clusters::who_was_told_by_one_node_is_not_contradicted_by_another,
+            clusters::creates_on_all_nodes_at_once_keep_ids_order_and_walks,
+        ]
+        .into_iter()
+        .map(|case| case.only_on(TestEngine::MariaDb).needing(clusters::GALERA)),
     );
     test_db::main(cases)
 }

@@ -12,18 +12,15 @@ use std::{
 use domain::{Precondition, Timestamp, UserChanges, UserId};
 use persistence::{
     Database, DatabaseOptions, PersistenceError, RetryReason, UserRepository,
-    test_db::{TestDatabase, TestEngine, variable},
+    test_db::{TestDatabase, TestEngine},
 };
-use service::{Freshness, MAX_RETRIES, UserError, UserService, UserServiceOptions};
+use service::{MAX_RETRIES, UserError, UserService, UserServiceOptions};
 use tokio::sync::Barrier;
 
 use crate::support::{
     Objection, attempts, count, eventually, new_user, object, options, rename, retries, runtime, settled, stored,
     users_of,
 };
-
-/// The variable that names the nodes of a Galera cluster, separated by commas.
-pub(crate) const GALERA: &str = "TEST_GALERA_URLS";
 
 /// Another pool on the same SQLite file whose writer does not wait for the lock.
 async fn impatient(db: &TestDatabase) -> Database {
@@ -302,49 +299,4 @@ pub(crate) async fn what_somebody_no_longer_waits_for_is_not_run_again(db: TestD
     holder.rollback().await.unwrap();
     settled(&database).await;
     assert_eq!(stored(&db, ann.id).await.unwrap(), ann);
-}
-
-/// The nodes of a Galera cluster, where a transaction that another node's has overtaken fails at COMMIT.
-pub(crate) async fn what_another_node_has_overtaken_is_run_again(_: TestDatabase) {
-    let nodes = variable(GALERA).unwrap();
-    let (here, there) = nodes.split_once(',').unwrap();
-    let db = TestDatabase::create_at(TestEngine::MariaDb, here).await;
-    let there = DatabaseOptions {
-        url: db.url_on(there).into(),
-        ..db.options()
-    };
-    let there = Database::open(&there).await.unwrap();
-    let ann = users_of(db.database())
-        .create(new_user("Ann", "ann@example.com"))
-        .await
-        .unwrap();
-    eventually("the other node has it", || async {
-        users_of(&there).get(ann.id, Freshness::Current).await.is_ok()
-    })
-    .await;
-    let (runs, (retries, counters)) = (AtomicU32::new(0), retries());
-    let outcome = retries.run(|| async {
-        let transaction = db.database().begin().await?;
-        UserRepository::new(&transaction)
-            .update(ann.id, &rename("Here"), &Precondition::None, Timestamp::now())
-            .await?;
-        if runs.fetch_add(1, Ordering::Relaxed) == 0 {
-            // Nothing locks the row on the other node.
-            let elsewhere = users_of(&there);
-            let overtaken = elsewhere.update(ann.id, rename("There"), Precondition::None).await;
-            overtaken.unwrap();
-        }
-        transaction.commit().await
-    });
-    outcome.await.unwrap();
-    assert_eq!(runs.load(Ordering::Relaxed), 2, "no node was overtaken");
-    assert_eq!((counters.conflicts.get(), counters.total()), (1, 1));
-    let stored = stored(&db, ann.id).await.unwrap();
-    assert_eq!(
-        (stored.name.as_str(), stored.version),
-        ("Here", 3),
-        "both happened, once each"
-    );
-    there.close().await.unwrap();
-    db.remove().await;
 }

@@ -1,4 +1,4 @@
-//! What a drill started is ended with it, however that ends.
+//! What a drill or a measurement started is ended with it, however that ends.
 
 use std::ffi::OsStr;
 use std::io::Write as _;
@@ -9,16 +9,16 @@ use anyhow::{Context as _, Result};
 /// A process that acts when it can no longer read from us: when this value is dropped, and also when we end in any other
 /// way, Ctrl-C and `kill -9` included. It needs no signal handler.
 #[derive(Debug)]
-pub(super) struct Guardian(Child);
+pub(crate) struct Guardian(Child);
 
 impl Guardian {
     /// Stops a database server: `tool stop FOLDER`.
-    pub(super) fn of_database(tool: &OsStr, folder: &OsStr) -> Result<Self> {
+    pub(crate) fn of_database(tool: &OsStr, folder: &OsStr) -> Result<Self> {
         Self::start(r#"exec "$0" stop "$1""#, &[tool, folder])
     }
 
     /// Kills a process.
-    pub(super) fn of_process(id: u32) -> Result<Self> {
+    pub(crate) fn of_process(id: u32) -> Result<Self> {
         Self::start(r#"kill -KILL "$0" 2> /dev/null"#, &[OsStr::new(&id.to_string())])
     }
 
@@ -34,7 +34,7 @@ impl Guardian {
     }
 
     /// There is nothing left to do for it: what it guarded has ended.
-    pub(super) fn release(mut self) {
+    pub(crate) fn release(mut self) {
         if let Some(input) = &mut self.0.stdin {
             // If it has gone, nothing is left to be told.
             let _ = input.write_all(b"done\n");
@@ -46,7 +46,7 @@ impl Drop for Guardian {
     fn drop(&mut self) {
         drop(self.0.stdin.take());
         if let Err(error) = self.0.wait() {
-            eprintln!("warning: a server of the drill may still be running: {error}");
+            eprintln!("warning: a server that was started may still be running: {error}");
         }
     }
 }

@@ -1,0 +1,357 @@
+//! `scaling`: one, two and three instances of the product over one database cluster, and what a request costs each of them.
+//!
+//! All of it runs on one machine, so requests a second say little: whoever is added takes the processor from the others. What
+//! carries over is the processor time that a request costs in the product and in each database node, and how many requests share
+//! a statement. The load is the same for any number of instances: so many connections in all.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::rc::Rc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use chrono::Utc;
+use clap::Args;
+use futures_util::future::{join_all, try_join_all};
+use serde::Serialize;
+
+use crate::cluster::{Cluster, NODES};
+use crate::database::{Database, Databases, Engine};
+use crate::load::{Connection, Load, Pace, Requests, drive};
+use crate::machine::{Machine, git_commit};
+use crate::process::{Server, Usage};
+use crate::product::Product;
+use crate::report;
+use crate::statistics::Summary;
+
+/// Where the results are kept.
+const RESULTS: &str = "docs/benchmarks/scaling.json";
+/// The most instances.
+const INSTANCES: usize = 3;
+
+/// Options of `scaling`.
+#[derive(Args, Debug)]
+pub(crate) struct Options {
+    /// The product's binary, built for release
+    #[arg(long, value_name = "FILE")]
+    product: PathBuf,
+    /// The engine of the cluster: `mariadb` is Galera, `mysql` is Group Replication
+    #[arg(long, value_enum, default_value = "mariadb")]
+    engine: Engine,
+    /// A folder for the cluster and logs
+    #[arg(long, value_name = "FOLDER", default_value = "target/scaling")]
+    folder: PathBuf,
+    /// How often each load is repeated; the median counts
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=20))]
+    rounds: u32,
+    /// How long each load lasts, in seconds
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=60))]
+    seconds: u64,
+    /// Connections of the load, over all instances
+    #[arg(long, default_value_t = 96, value_parser = clap::value_parser!(u32).range(3..=1000))]
+    connections: u32,
+    /// Users in the table
+    #[arg(long, default_value_t = 10_000)]
+    users: u64,
+    /// Keep the results in docs/benchmarks/scaling.json
+    #[arg(long)]
+    save: bool,
+}
+
+/// What is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Work {
+    Get,
+    Post,
+    List,
+}
+
+/// Which nodes the instances use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum Placement {
+    /// All the first that takes writes.
+    SameNode,
+    /// Each another one.
+    NodeEach,
+}
+
+/// What a request costs with so many instances.
+#[derive(Clone, Debug, Serialize)]
+struct Row {
+    work: Work,
+    placement: Placement,
+    instances: usize,
+    /// Of all instances together, on this machine.
+    requests_per_second: f64,
+    /// Processor time of all instances for a request.
+    product_micros: f64,
+    /// Processor time of each node for a request, by number.
+    node_micros: Vec<f64>,
+    /// Requests that shared a statement, where they can.
+    requests_per_statement: Option<f64>,
+}
+
+#[derive(Debug, Serialize)]
+struct Results {
+    date: String,
+    commit: String,
+    machine: Machine,
+    engine: Engine,
+    engine_version: String,
+    connections: u32,
+    rows: Vec<Row>,
+}
+
+struct Scaling<'a> {
+    options: &'a Options,
+    cluster: Cluster,
+    product: Product,
+    database: Database,
+    /// Of the product's own table.
+    ids: Vec<i64>,
+    next_user: Rc<std::cell::Cell<u64>>,
+}
+
+/// Measures, shows a table, and keeps the results if that is wanted.
+///
+/// # Errors
+/// When cluster or product cannot be had, or a request fails.
+pub(crate) async fn run(options: &Options) -> Result<ExitCode> {
+    ensure!(
+        matches!(options.engine, Engine::Mariadb | Engine::Mysql),
+        "there are clusters of mariadb and of mysql"
+    );
+    fs::create_dir_all(&options.folder).with_context(|| format!("cannot make {}", options.folder.display()))?;
+    let folder = options.folder.canonicalize()?;
+    let cluster = Cluster::start(options.engine, &folder.join("servers"), true).await?;
+    let product = Product::new(&options.product, &folder, &[])?;
+    let databases = Databases::new(options.engine, Some(&cluster.url()), &folder)?;
+    let database = databases.make(&product, options.users).await?;
+    let ids = database.ids().await?;
+    ensure!(!ids.is_empty(), "there are no users to read");
+    let scaling = Scaling {
+        options,
+        cluster,
+        product,
+        database,
+        ids,
+        next_user: Rc::default(),
+    };
+    let mut rows = Vec::new();
+    for work in [Work::Get, Work::Post, Work::List] {
+        for placement in [Placement::SameNode, Placement::NodeEach] {
+            if placement == Placement::NodeEach && options.engine == Engine::Mysql {
+                // One node alone takes writes.
+                continue;
+            }
+            for instances in 1..=INSTANCES {
+                if placement == Placement::NodeEach && instances == 1 {
+                    continue;
+                }
+                let row = scaling.measure(work, placement, instances).await?;
+                println!("{}", line(&row));
+                rows.push(row);
+            }
+        }
+    }
+    let results = Results {
+        date: Utc::now().format("%Y-%m-%d").to_string(),
+        commit: git_commit(&report::root()),
+        machine: Machine::this(),
+        engine: options.engine,
+        engine_version: databases.version().await?,
+        connections: options.connections,
+        rows,
+    };
+    println!("\n{}", table(&results.rows));
+    if options.save {
+        let file = report::root().join(RESULTS);
+        let text = serde_json::to_string_pretty(&results)? + "\n";
+        fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))?;
+        println!("kept in {RESULTS}");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+impl Scaling<'_> {
+    async fn measure(&self, work: Work, placement: Placement, instances: usize) -> Result<Row> {
+        let mut servers = Vec::new();
+        for instance in 0..instances {
+            let database = match placement {
+                Placement::SameNode => self.database.clone(),
+                Placement::NodeEach => self.database.with_hosts_rotated(instance),
+            };
+            servers.push(self.product.serve(&database).await?);
+        }
+        let mut rounds = Vec::new();
+        // The first round only warms up what a request needs.
+        for round in 0..=self.options.rounds {
+            let row = self.round(work, placement, &servers).await?;
+            if round > 0 {
+                rounds.push(row);
+            }
+        }
+        join_all(servers.into_iter().map(Server::stop))
+            .await
+            .into_iter()
+            .collect::<Result<Vec<_>>>()?;
+        let of = |figure: &dyn Fn(&Row) -> f64| {
+            Summary::of(rounds.iter().map(figure)).map_or(f64::NAN, |summary| summary.median)
+        };
+        let node_micros = (0..usize::from(NODES))
+            .map(|node| of(&|row| row.node_micros.get(node).copied().unwrap_or_default()))
+            .collect();
+        let shares = rounds.iter().all(|row| row.requests_per_statement.is_some());
+        Ok(Row {
+            work,
+            placement,
+            instances,
+            requests_per_second: of(&|row| row.requests_per_second),
+            product_micros: of(&|row| row.product_micros),
+            node_micros,
+            requests_per_statement: shares.then(|| of(&|row| row.requests_per_statement.unwrap_or_default())),
+        })
+    }
+
+    async fn round(&self, work: Work, placement: Placement, servers: &[Server]) -> Result<Row> {
+        let requests = match work {
+            Work::Get => Requests::get(self.ids.iter().map(|id| format!("/api/v1/users/{id}"))),
+            Work::Post => Requests::post_user("/api/v1/users", &self.next_user),
+            Work::List => Requests::get(["/api/v1/users?per_page=20".to_owned()]),
+        };
+        let instances = u32::try_from(servers.len())?;
+        let load = Load {
+            connections: self.options.connections / instances,
+            duration: Duration::from_secs(self.options.seconds),
+            pace: Pace::Closed,
+        };
+        let before = self.seen(work, servers).await?;
+        let samples = try_join_all(servers.iter().map(|server| drive(server.address, &requests, load))).await?;
+        let after = self.seen(work, servers).await?;
+        for server in servers {
+            server.empty_log()?;
+        }
+        let count: u64 = samples.iter().map(|sample| sample.requests).sum();
+        let per_request = |before: u64, after: u64| ratio(after.saturating_sub(before), count);
+        let nodes = before.node_micros.iter().zip(&after.node_micros);
+        let statements = after.statements - before.statements;
+        Ok(Row {
+            work,
+            placement,
+            instances: servers.len(),
+            requests_per_second: samples.iter().map(crate::load::Sample::per_second).sum(),
+            product_micros: per_request(before.product_micros, after.product_micros),
+            node_micros: nodes.map(|(before, after)| per_request(*before, *after)).collect(),
+            requests_per_statement: (statements > 0.0).then(|| (after.shared - before.shared) / statements),
+        })
+    }
+
+    /// What product and nodes have used until now.
+    async fn seen(&self, work: Work, servers: &[Server]) -> Result<Seen> {
+        let mut seen = Seen::default();
+        for server in servers {
+            seen.product_micros += server.usage()?.cpu_micros;
+            let kind = match work {
+                Work::Get => "read",
+                Work::Post => "create",
+                Work::List => continue,
+            };
+            let metrics = Connection::open(server.address)
+                .await?
+                .get("/metrics")
+                .await?
+                .successful("GET /metrics")?;
+            let metrics = String::from_utf8_lossy(&metrics.body);
+            seen.shared += value(&metrics, &format!("coalesced_batch_size_sum{{kind=\"{kind}\"}}"));
+            seen.statements += value(&metrics, &format!("coalesced_batch_size_count{{kind=\"{kind}\"}}"));
+        }
+        for node in 1..=NODES {
+            seen.node_micros
+                .push(Usage::of(&self.cluster.process_of(node)?)?.cpu_micros);
+        }
+        Ok(seen)
+    }
+}
+
+#[derive(Debug, Default)]
+struct Seen {
+    product_micros: u64,
+    node_micros: Vec<u64>,
+    /// Requests that went with a shared statement, and how many of these there were.
+    shared: f64,
+    statements: f64,
+}
+
+/// A value of the metrics; 0 if it is not there.
+fn value(metrics: &str, name: &str) -> f64 {
+    let line = metrics.lines().find_map(|line| line.strip_prefix(name));
+    line.and_then(|value| value.trim().parse().ok()).unwrap_or_default()
+}
+
+#[expect(clippy::cast_precision_loss, reason = "microseconds and counts stay far below 2^52")]
+fn ratio(micros: u64, count: u64) -> f64 {
+    micros as f64 / count.max(1) as f64
+}
+
+fn line(row: &Row) -> String {
+    let nodes: Vec<_> = row.node_micros.iter().map(|micros| format!("{micros:.1}")).collect();
+    let shared = row
+        .requests_per_statement
+        .map_or("–".to_owned(), |shared| format!("{shared:.1}"));
+    let (work, nodes_used) = match (row.work, row.placement) {
+        (Work::Get, Placement::SameNode) => ("get", "same"),
+        (Work::Get, Placement::NodeEach) => ("get", "one each"),
+        (Work::Post, Placement::SameNode) => ("post", "same"),
+        (Work::Post, Placement::NodeEach) => ("post", "one each"),
+        (Work::List, Placement::SameNode) => ("list", "same"),
+        (Work::List, Placement::NodeEach) => ("list", "one each"),
+    };
+    format!(
+        "| {work} | {nodes_used} | {} | {:.0} | {:.1} | {} | {shared} |",
+        row.instances,
+        row.requests_per_second,
+        row.product_micros,
+        nodes.join(" / ")
+    )
+}
+
+/// All of it, as a table of Markdown.
+fn table(rows: &[Row]) -> String {
+    let head = "| work | node | instances | requests/s here | product µs/request | nodes µs/request | requests/statement |\n\
+                | --- | --- | ---: | ---: | ---: | ---: | ---: |";
+    let lines: Vec<_> = rows.iter().map(line).collect();
+    format!("{head}\n{}", lines.join("\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_is_found_by_its_whole_name() {
+        let metrics = "a_sum{kind=\"read\"} 7.5\na_sum{kind=\"reading\"} 9\n";
+        assert_eq!(value(metrics, "a_sum{kind=\"read\"}").to_string(), "7.5");
+        assert_eq!(value(metrics, "b_sum").to_string(), "0");
+    }
+
+    #[test]
+    fn a_row_is_a_line_of_the_table() {
+        let row = Row {
+            work: Work::Post,
+            placement: Placement::NodeEach,
+            instances: 2,
+            requests_per_second: 1234.4,
+            product_micros: 20.04,
+            node_micros: vec![10.0, 11.0, 3.0],
+            requests_per_statement: None,
+        };
+        let table = table(&[row]);
+        assert!(
+            table.ends_with("| post | one each | 2 | 1234 | 20.0 | 10.0 / 11.0 / 3.0 | – |"),
+            "{table}"
+        );
+    }
+}
