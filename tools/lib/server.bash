@@ -93,6 +93,7 @@ server_start() {
     mv "$new" "$data"
   fi
   server_command
+  : > "$log" # what an earlier run wrote there would be taken for this one's
   # Cut loose (a process session of its own): neither Ctrl-C nor the end of the terminal reaches the server.
   setsid "${command[@]}" > "$log" 2>&1 < /dev/null &
   pid=$!

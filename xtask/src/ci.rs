@@ -70,6 +70,10 @@ const FULL_STEPS: &[Step] = &[
         run: tests_without_sharing,
     },
     Step {
+        name: "clusters",
+        run: tests_on_clusters,
+    },
+    Step {
         name: "advisories",
         run: advisories,
     },
@@ -192,6 +196,26 @@ fn tests_without_sharing() -> Result<Outcome> {
         require: Engine::WITH_SERVER.into(),
         arguments: packages.into_iter().chain(["--test", "it"]).map(Into::into).collect(),
         without_sharing: true,
+        ..test::Options::default()
+    })?;
+    if code != ExitCode::SUCCESS {
+        bail!("see the failures above");
+    }
+    Ok(Outcome::Passed)
+}
+
+/// The tests of the layers that speak to the database, on clusters: nothing may depend on there being one server.
+fn tests_on_clusters() -> Result<Outcome> {
+    let packages = [
+        "--package",
+        "async-starter-persistence",
+        "--package",
+        "async-starter-service",
+    ];
+    let code = test::run(&test::Options {
+        require: Engine::WITH_SERVER.into(),
+        arguments: packages.into_iter().chain(["--test", "it"]).map(Into::into).collect(),
+        on_clusters: true,
         ..test::Options::default()
     })?;
     if code != ExitCode::SUCCESS {

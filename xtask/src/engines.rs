@@ -145,6 +145,14 @@ impl Found {
         }
     }
 
+    /// Where the server is, with its password, also if the environment names it; `None` if there is none.
+    pub(crate) fn given_url(&self) -> Option<String> {
+        match &self.server {
+            Server::Given { variable } => workspace::variable(variable),
+            _ => self.url().map(str::to_owned),
+        }
+    }
+
     /// Where a private server is, with its password; `None` if there is none.
     pub(crate) fn url(&self) -> Option<&str> {
         match &self.server {

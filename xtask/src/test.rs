@@ -22,6 +22,9 @@ pub(crate) struct Options {
     /// Let no two requests share a statement, as with `READ_COALESCING=off` and `WRITE_COALESCING=off`
     #[arg(long)]
     pub(crate) without_sharing: bool,
+    /// Use a node of Galera for MariaDB, and the primary of the group for MySQL
+    #[arg(long)]
+    pub(crate) on_clusters: bool,
     /// Arguments for `cargo test`, after `--`
     #[arg(last = true, value_name = "CARGO TEST ARGS")]
     pub(crate) arguments: Vec<OsString>,
@@ -59,6 +62,14 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     for engine in &found {
         engine.tell(&mut cargo);
     }
+    if options.on_clusters {
+        for (cluster, variable) in [
+            (Engine::Galera, "TEST_MARIADB_URL"),
+            (Engine::GroupReplication, "TEST_MYSQL_URL"),
+        ] {
+            cargo.env(variable, first_node(&found, cluster)?);
+        }
+    }
     let mut status = workspace::status(&mut cargo)?;
     // Arguments choose among the tests, and these are not meant.
     if status.success() && options.arguments.is_empty() {
@@ -81,6 +92,18 @@ fn name_a_package(arguments: &[OsString]) -> bool {
         .map(|argument| argument.to_string_lossy())
         .take_while(|argument| argument != "--")
         .any(|argument| argument.starts_with("-p") || argument == "--package" || argument.starts_with("--package="))
+}
+
+/// Where the first node of a cluster is, which is the primary where there is one.
+fn first_node(found: &[Found], cluster: Engine) -> Result<String> {
+    let urls = found
+        .iter()
+        .find(|found| found.engine == cluster)
+        .and_then(Found::given_url);
+    match urls.as_deref().and_then(|urls| urls.split(',').next()) {
+        Some(url) => Ok(url.to_owned()),
+        None => bail!("{} is not to be had", cluster.title()),
+    }
 }
 
 fn refuse_missing(found: &[Found], required: &[Engine]) -> Result<()> {

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use domain::{Precondition, User, UserId};
+use domain::{Precondition, User};
 use persistence::{UserRepository, test_db::TestDatabase};
 use service::{Export, Freshness, UserError, UserService};
 
@@ -61,7 +61,10 @@ pub(crate) async fn an_export_repeats_and_skips_nobody_who_stays_while_others_co
     let mut export = users.export(Freshness::MayLag);
     let mut seen = export.next_page().await.unwrap().unwrap();
     assert_eq!(seen.len(), 1000);
-    let newest = seen[0].id.get();
+    let far_behind = UserRepository::new(db.database().writer())
+        .page(&EVERYBODY, 2600, 140)
+        .await
+        .unwrap();
     // The page that is fetched ahead is not touched by what comes now.
     settled(db.database()).await;
     for number in 0..20 {
@@ -70,9 +73,7 @@ pub(crate) async fn an_export_repeats_and_skips_nobody_who_stays_while_others_co
             .await
             .unwrap();
     }
-    let gone: Vec<_> = (0..20)
-        .map(|step| UserId::new(newest - 2600 - step * 7).unwrap())
-        .collect();
+    let gone: Vec<_> = far_behind.iter().step_by(7).map(|user| user.id).collect();
     for id in [seen[0].id, seen[999].id].iter().chain(&gone) {
         users.delete(*id, Precondition::None).await.unwrap();
     }
