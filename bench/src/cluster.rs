@@ -2,9 +2,10 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use tokio::select;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, interval, sleep, timeout};
@@ -79,7 +80,8 @@ impl Cluster {
         url_of(&self.host(node))
     }
 
-    fn host(&self, node: u16) -> String {
+    /// The host and port of a node.
+    pub(crate) fn host(&self, node: u16) -> String {
         format!("127.0.0.1:{}", self.port + node - 1)
     }
 
@@ -110,7 +112,7 @@ impl Cluster {
     pub(crate) async fn writer(&self) -> Result<u16> {
         for node in 1..=NODES {
             if let Ok(mut session) = Session::open(&self.url_of_node(node)).await
-                && session.takes_writes().await?
+                && session.takes_writes().await.unwrap_or(false)
             {
                 return Ok(node);
             }
@@ -124,6 +126,20 @@ impl Cluster {
     /// When it does not run.
     pub(crate) async fn kill(&self, node: u16) -> Result<()> {
         self.tool.run("kill", Some(node.to_string())).await.map(|_| ())
+    }
+
+    /// Lets a node fall silent, as the failure of its network does: its connections stay open, and nothing is answered.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub(crate) fn freeze(&self, node: u16) -> Result<()> {
+        let process = self.process_of(node)?;
+        let stopped = Command::new("sh").args(["-c", r#"kill -STOP "$0""#, &process]).status();
+        ensure!(
+            stopped.context("cannot run sh")?.success(),
+            "node {node} cannot be stopped"
+        );
+        Ok(())
     }
 
     /// Starts the nodes that do not run, and waits until all are part of the cluster.

@@ -25,8 +25,6 @@ use crate::product::Product;
 use crate::report;
 use crate::statistics::Summary;
 
-/// Where the results are kept.
-const RESULTS: &str = "docs/benchmarks/scaling.json";
 /// The most instances.
 const INSTANCES: usize = 3;
 
@@ -54,7 +52,7 @@ pub(crate) struct Options {
     /// Users in the table
     #[arg(long, default_value_t = 10_000)]
     users: u64,
-    /// Keep the results in docs/benchmarks/scaling.json
+    /// Keep the results in docs/benchmarks/scaling-ENGINE.json
     #[arg(long)]
     save: bool,
 }
@@ -168,10 +166,11 @@ pub(crate) async fn run(options: &Options) -> Result<ExitCode> {
     };
     println!("\n{}", table(&results.rows));
     if options.save {
-        let file = report::root().join(RESULTS);
+        let name = format!("docs/benchmarks/scaling-{}.json", options.engine.name());
+        let file = report::root().join(&name);
         let text = serde_json::to_string_pretty(&results)? + "\n";
         fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))?;
-        println!("kept in {RESULTS}");
+        println!("kept in {name}");
     }
     Ok(ExitCode::SUCCESS)
 }

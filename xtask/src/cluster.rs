@@ -30,8 +30,12 @@ enum Kind {
 
 #[derive(Subcommand)]
 enum Action {
-    /// Start a new cluster, or show the one that runs
-    Up,
+    /// Start a cluster, or the nodes of it that do not run
+    Up {
+        /// Forget what was there, and make a new one
+        #[arg(long)]
+        new: bool,
+    },
     /// Show what each node is doing
     Status,
     /// End a node as the failure of its machine does
@@ -42,7 +46,7 @@ enum Action {
     },
     /// Start the nodes that do not run, and let them join the cluster again
     Heal,
-    /// Stop the cluster
+    /// Stop the cluster; its data stays for the next `up`
     Down,
 }
 
@@ -66,8 +70,17 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         workspace::status(&mut command).map(workspace::exit_code)
     };
     match &options.action {
-        Action::Up => {
-            let started = run("start", Some(port.to_string()))?;
+        Action::Up { new } => {
+            // `start` makes a cluster anew unless all of it runs.
+            let is_there = root.join(folder).join("port").exists();
+            if *new && is_there {
+                run("stop", None)?;
+            }
+            let started = if is_there && !*new {
+                run("heal", None)?
+            } else {
+                run("start", Some(port.to_string()))?
+            };
             if started == ExitCode::SUCCESS {
                 let hosts: Vec<_> = (port..port + 3).map(|port| format!("127.0.0.1:{port}")).collect();
                 let url = format!("mysql://app:app-secret@{}/app", hosts.join(","));

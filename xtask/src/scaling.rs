@@ -18,7 +18,7 @@ const BENCH: &str = "async-starter-bench";
     cargo xtask scaling -- --help"
 )]
 pub(crate) struct Options {
-    /// Keep the results in docs/benchmarks/scaling.json
+    /// Keep the results in docs/benchmarks/scaling-ENGINE.json
     #[arg(long)]
     save: bool,
     /// More options of the measurement, after `--`

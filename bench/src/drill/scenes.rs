@@ -28,8 +28,6 @@ const KILLS: usize = 4;
 const DATABASE_KILLS: usize = 2;
 /// Instances in a rolling restart, and over a cluster.
 const INSTANCES: usize = 2;
-/// How often a node of a cluster is killed.
-const NODE_KILLS: usize = 2;
 /// The product follows a cluster that takes writes again within this time.
 const BACK_AFTER_FAIL_OVER: Duration = Duration::from_secs(2);
 /// A node that comes back first in the order of the address is used again within this time.
@@ -223,21 +221,42 @@ async fn rolling_restart(setup: &Setup<'_>) -> Result<Outcome> {
     stage.end().await
 }
 
-/// The node that takes the writes is killed while two instances use it; it comes back, and is killed again.
+/// How the node of a cluster is lost.
+#[derive(Clone, Copy)]
+enum Loss {
+    /// Its connections break.
+    Killed,
+    /// It keeps silent.
+    Silent,
+}
+
+/// The node that takes the writes is lost while two instances use it; it comes back, and the next one is lost.
 async fn node_loss(setup: &Setup<'_>) -> Result<Outcome> {
     let Place::Cluster(cluster) = setup.place else {
         bail!("there is no cluster to lose a node of");
     };
     let mut stage = Stage::start(setup, Limits::SHORT, &[], INSTANCES, Mix::All).await?;
-    for _ in 0..NODE_KILLS {
+    for loss in [Loss::Killed, Loss::Silent] {
         stage.healthy().await;
         let node = cluster.writer().await?;
         let felt = stage.fault_begins();
-        cluster.kill(node).await?;
+        let fault = match loss {
+            Loss::Killed => {
+                cluster.kill(node).await?;
+                "node killed"
+            }
+            Loss::Silent => {
+                cluster.freeze(node)?;
+                "node silent"
+            }
+        };
         cluster.written_without(node).await?;
-        stage.fault_ended("node killed", &felt, BACK_AFTER_FAIL_OVER).await;
+        stage.fault_ended(fault, &felt, BACK_AFTER_FAIL_OVER).await;
         // Nobody notices that a node comes back, nor that the instances go back to it.
         let failures = stage.tally.failures();
+        if matches!(loss, Loss::Silent) {
+            cluster.kill(node).await?;
+        }
         cluster.heal().await?;
         sleep(RETURN).await;
         let failures = stage.tally.failures() - failures;
@@ -245,6 +264,15 @@ async fn node_loss(setup: &Setup<'_>) -> Result<Outcome> {
             stage
                 .tally
                 .wrong(format!("{failures} requests failed while a node came back"));
+        }
+        // All nodes of Galera take writes, so the first is the one to be used; of a group it is the primary.
+        let expected = cluster.host(cluster.writer().await?);
+        for used in stage.nodes_in_use().await? {
+            if used != expected {
+                stage
+                    .tally
+                    .wrong(format!("an instance uses node {used:?}, not {expected}"));
+            }
         }
     }
     stage.healthy().await;

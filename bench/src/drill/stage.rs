@@ -223,6 +223,27 @@ impl<'a> Stage<'a> {
         stopped
     }
 
+    /// Which node of a cluster each instance says that it uses; empty where it says none.
+    ///
+    /// # Errors
+    /// When an instance does not answer.
+    pub(super) async fn nodes_in_use(&self) -> Result<Vec<String>> {
+        let client = api::http_client(EXPORT_LIMIT)?;
+        let mut nodes = Vec::new();
+        for instance in &self.instances {
+            let metrics = client
+                .get(format!("http://{}/metrics", instance.server.address))
+                .send()
+                .await?;
+            let metrics = metrics.text().await?;
+            let used = metrics
+                .lines()
+                .find_map(|line| line.strip_prefix("db_node_used{node=\"")?.strip_suffix("\"} 1"));
+            nodes.push(used.unwrap_or_default().to_owned());
+        }
+        Ok(nodes)
+    }
+
     /// A while in which nothing may fail.
     pub(super) async fn healthy(&self) {
         self.healthy_for(HEALTHY).await;

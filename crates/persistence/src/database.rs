@@ -54,7 +54,7 @@ pub enum Freshness {
 
 impl Database {
     /// Opens the pools. Connections to a server open when first needed, so this succeeds while the server is down. Of a database
-    /// with several nodes the one that takes writes is looked for first, for two seconds at most.
+    /// with several nodes the one that takes writes is looked for first, for three seconds at most.
     ///
     /// Such a database has a task that keeps the pools with that node; it ends with the last clone of this value.
     ///

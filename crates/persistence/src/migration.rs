@@ -4,9 +4,9 @@
 //! never use entities: an entity follows the present schema, a step describes the schema of its day. A step that has been
 //! released is never changed; the next change is a new step.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, Schema};
+use sea_orm::{ActiveValue, ConnectionTrait, DbBackend, DbErr, EntityTrait, QueryOrder, Schema};
 use sea_orm_migration::{
     IntoSchemaManagerConnection, MigrationName, MigrationTrait, MigratorTrait, SchemaManager, seaql_migrations,
 };
@@ -177,24 +177,17 @@ impl<'a> Migrations<'a> {
     /// the other engines none is.
     pub async fn up(&self, limit: Option<u32>) -> Result<Vec<String>, PersistenceError> {
         let work = async |connection: LockedConnection<'_>| {
-            let limit = limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
-            let pending = pending_count(connection).await?;
-            let wanted = pending.saturating_sub(limit);
-            if connection.is_transaction() {
-                return apply(connection, pending - wanted).await;
+            let pending = pending(&recorded(connection.executor()).await?);
+            if pending.is_empty() {
+                return Ok(());
             }
-            let mut left = pending;
-            while left > wanted {
-                match apply(connection, 1).await {
-                    Err(error) if engine::has_happened_already(&error) => {
-                        tracing::info!(%error, "another process was faster with a step; waiting until it is recorded");
-                        if !is_fewer_soon(connection, left).await? {
-                            return Err(error);
-                        }
-                    }
-                    outcome => outcome?,
-                }
-                left = pending_count(connection).await?;
+            if connection.is_transaction() {
+                return Migrator::up(connection.executor(), limit).await;
+            }
+            Migrator::install(&connection.executor()).await?;
+            let limit = limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
+            for step in pending.iter().take(limit) {
+                apply_beside_others(connection, step).await?;
             }
             Ok(())
         };
@@ -275,28 +268,64 @@ pub fn lint_migrations() -> MigrationLint {
     lint::examine_releases(&STEPS)
 }
 
-/// Applies so many steps.
-async fn apply(connection: LockedConnection<'_>, count: usize) -> Result<(), DbErr> {
-    if count == 0 {
-        return Ok(());
-    }
-    Migrator::up(connection.executor(), u32::try_from(count).ok()).await
-}
-
-async fn pending_count(connection: LockedConnection<'_>) -> Result<usize, DbErr> {
-    let recorded = recorded(connection.executor()).await?;
-    Ok(steps(&recorded).filter(MigrationStatus::is_pending).count())
-}
-
-/// Waits until fewer steps are pending; whether that happens soon.
-async fn is_fewer_soon(connection: LockedConnection<'_>, pending: usize) -> Result<bool, DbErr> {
-    for _ in 0..RECORD_LOOKS {
-        if pending_count(connection).await? < pending {
-            return Ok(true);
+/// Applies a step where DDL is its own transaction, and where another process, on another node of a cluster, may do the same now.
+/// The database decides who of the two does it; the other waits until it is recorded.
+async fn apply_beside_others(connection: LockedConnection<'_>, step: &Step) -> Result<(), DbErr> {
+    let manager = SchemaManager::new(connection.executor());
+    match step.up(&manager).await {
+        Ok(()) => record(&manager, step).await,
+        Err(error) if engine::has_happened_already(&error) => {
+            tracing::info!(step = step.name, %error, "the step has happened already; waiting until it is recorded");
+            for _ in 0..RECORD_LOOKS {
+                if recorded(connection.executor())
+                    .await?
+                    .iter()
+                    .any(|name| name == step.name)
+                {
+                    return Ok(());
+                }
+                sleep(RECORD_PAUSE).await;
+            }
+            Err(DbErr::Migration(format!(
+                "{}: {error}; it is not recorded as applied. If no other process migrates, one was ended between the two: check what \
+                 is there, and either undo it or record it: INSERT INTO {BOOKKEEPING} (version, applied_at) VALUES ('{}', \
+                 UNIX_TIMESTAMP())",
+                step.name, step.name
+            )))
         }
-        sleep(RECORD_PAUSE).await;
+        Err(error) => Err(error),
     }
-    Ok(false)
+}
+
+/// Records a step as applied. On a cluster the record may be in conflict with what another node does.
+async fn record(manager: &SchemaManager<'_>, step: &Step) -> Result<(), DbErr> {
+    let applied_at = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_secs();
+    let row = seaql_migrations::ActiveModel {
+        version: ActiveValue::Set(step.name.to_owned()),
+        applied_at: ActiveValue::Set(i64::try_from(applied_at).unwrap_or(i64::MAX)),
+    };
+    for _ in 1..RECORD_LOOKS {
+        let recorded = seaql_migrations::Entity::insert(row.clone())
+            .exec_without_returning(manager.get_connection())
+            .await;
+        match recorded {
+            Ok(_) => return Ok(()),
+            Err(error) if engine::is_unique_violation(&error) => return Ok(()),
+            Err(error) => match PersistenceError::from(error.clone()) {
+                PersistenceError::TransactionConflict(_) | PersistenceError::LockTimeout(_) => {
+                    sleep(RECORD_PAUSE).await;
+                }
+                _ => return Err(error),
+            },
+        }
+    }
+    seaql_migrations::Entity::insert(row)
+        .exec_without_returning(manager.get_connection())
+        .await
+        .map(|_| ())
 }
 
 /// The names of the steps that the database records as applied.
@@ -305,8 +334,20 @@ async fn recorded<'c>(connection: impl IntoSchemaManagerConnection<'c>) -> Resul
     if !manager.has_table(BOOKKEEPING).await? {
         return Ok(Vec::new());
     }
-    let rows = Migrator::get_migration_models(manager.get_connection()).await?;
+    // Not by the migrator, which would first make sure that the table is there, by DDL.
+    let rows = seaql_migrations::Entity::find()
+        .order_by_asc(seaql_migrations::Column::Version)
+        .all(manager.get_connection())
+        .await?;
     Ok(rows.into_iter().map(|row| row.version).collect())
+}
+
+/// Our steps that are not recorded.
+fn pending(recorded: &[String]) -> Vec<Step> {
+    STEPS
+        .into_iter()
+        .filter(|step| !recorded.iter().any(|name| name == step.name))
+        .collect()
 }
 
 /// Our steps with their status, and then the recorded ones that are not ours.

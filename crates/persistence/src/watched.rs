@@ -37,9 +37,6 @@ use crate::engine;
 /// ours. One that really was opened so shortly after is condemned in vain.
 const SLACK_MICROS: u64 = 100_000;
 
-/// The same where the server is known and only another one is wanted. One that slips through is refused its next write.
-const SLACK_WHEN_MOVED_MICROS: u64 = 5_000;
-
 /// A server that refuses writes is left at most so often: where there is no other, new connections to it are of no use.
 const REFUSED_INTERVAL_MICROS: u64 = 1_000_000;
 
@@ -83,16 +80,17 @@ impl Trust {
 
     /// Whether a connection that was opened `age` ago must not be used any more once it is free.
     pub(crate) fn is_condemned(&self, age: Duration) -> bool {
-        self.was_there(&self.0.gave_up, age, SLACK_MICROS) || self.has_moved(age)
+        self.was_there(&self.0.gave_up, age, SLACK_MICROS)
     }
 
-    /// Whether a connection that was opened `age` ago leads to a server that is not wanted any more.
+    /// Whether a connection that was opened `age` ago leads to a server that is not wanted any more. One that took longer to open
+    /// than the slack slips through, and is refused its first write.
     pub(crate) fn has_moved(&self, age: Duration) -> bool {
-        self.was_there(&self.0.moved, age, SLACK_WHEN_MOVED_MICROS)
+        self.was_there(&self.0.moved, age, SLACK_MICROS)
     }
 
-    /// Another server is wanted: every connection that is open now is replaced before it is used again.
-    pub(crate) fn moved(&self) {
+    /// Another server is wanted: no connection that is open now is used again once it is free.
+    pub(crate) fn want_another_server(&self) {
         self.note(&self.0.moved);
     }
 
@@ -106,7 +104,7 @@ impl Trust {
     fn refused_to_write(&self) {
         let last = self.0.moved.load(Ordering::Relaxed);
         if last == 0 || self.now().saturating_sub(last) > REFUSED_INTERVAL_MICROS {
-            self.moved();
+            self.want_another_server();
         }
         self.0.trouble.notify_one();
     }

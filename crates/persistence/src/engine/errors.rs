@@ -84,13 +84,13 @@ pub(crate) fn is_unique_violation(error: &DbErr) -> bool {
     matches!(driver_error(error), Some(sqlx::Error::Database(error)) if error.kind() == ErrorKind::UniqueViolation)
 }
 
-/// Whether a step of a migration was refused because it has happened already: a table, column or index is there, or is gone, or
-/// the step is recorded. In a cluster another node may have been faster.
+/// Whether a step of a migration was refused because it has happened already: a table, column or index is there, or is gone. In a
+/// cluster another node may have been faster.
 pub(crate) fn has_happened_already(error: &DbErr) -> bool {
     match driver_error(error) {
         Some(sqlx::Error::Database(error)) => match error.try_downcast_ref::<MySqlDatabaseError>() {
-            // Table there, table gone; column there; index there; column or index gone; recorded; in conflict with that.
-            Some(error) => matches!(error.number(), 1050 | 1051 | 1060 | 1061 | 1091 | 1062 | 1213),
+            // Table there, table gone; column there; index there; column or index gone.
+            Some(error) => matches!(error.number(), 1050 | 1051 | 1060 | 1061 | 1091),
             None => false,
         },
         _ => false,
@@ -139,12 +139,11 @@ fn mysql_trouble(number: u16, message: &str) -> Trouble {
         1205 => Trouble::LockTimeout,
         // Statement and SELECT limits of the session.
         1969 | 3024 => Trouble::Timeout,
-        // Server shutting down, session killed (MariaDB, MySQL), session idle for too long. TiDB lost one of its parts, and does
-        // not know what became of the transaction.
-        1053 | 1927 | 3169 | 4031 | 9001 | 9002 => Trouble::Ended,
-        // Read-only (set so; in a mode), Galera node not in its cluster; Group Replication: not in its group any more, so
-        // that nothing can be committed here.
-        1290 | 1836 | 1047 | 3100 => Trouble::TakesNoWrites,
+        // Server shutting down, session killed (MariaDB, MySQL), session idle for too long. What became of the transaction is not
+        // certain: TiDB lost one of its parts; COMMIT failed half way, in a cluster because the node is leaving it.
+        1053 | 1927 | 3169 | 4031 | 9001 | 9002 | 1180 | 3100 => Trouble::Ended,
+        // Read-only (set so; in a mode), Galera node not in its cluster.
+        1290 | 1836 | 1047 => Trouble::TakesNoWrites,
         // Too many connections (server, user), statement killed, unknown database, access refused (user, database): a
         // working set-up may get there again without us. TiDB: one of its parts is busy or moves.
         1040 | 1203 | 1317 | 1049 | 1044 | 1045 | 9003 | 9005 => Trouble::Unavailable,

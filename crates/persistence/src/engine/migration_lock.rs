@@ -6,7 +6,8 @@
 //! is known to the node that it was taken on. With Group Replication that is enough, since only the primary takes DDL. With Galera
 //! two processes on two nodes both get the lock; what keeps their steps apart there is that a cluster executes DDL in one order on
 //! all nodes, so that of two that try the same step one finds it done (see `Migrations::up`). After a fail-over in the middle of a
-//! migration nobody holds the lock, and the process that did has lost its connection and ends.
+//! migration nobody holds the lock, the process that did goes on without knowing, and the same order keeps steps apart. That order
+//! is of no help to steps that are reverted: `down` and `fresh` have to be run by one process alone.
 
 use std::time::Duration;
 

@@ -8,8 +8,10 @@
 //! Once in [`PROBE_INTERVAL`], and at once when a statement lost its connection or was refused because the server takes no
 //! writes, the node in use is asked whether it takes them. If it does not, all nodes are asked, and the first in the order of
 //! the address that does is used: every connection that is open is then replaced, none is closed in the middle of a statement.
-//! Once in [`RETURN_INTERVAL`] it is looked whether a node further ahead has come back, so that all instances with the same
-//! address end up on the same node.
+//!
+//! Where all nodes take writes, it is looked once in [`RETURN_INTERVAL`] whether one further ahead has come back, so that all
+//! instances with the same address end up on the same node. Elsewhere the node in use is kept as long as it takes writes: an old
+//! primary that comes back without knowing that it is one no more must not draw anybody to it.
 //!
 //! Two instances may use different nodes for a while. What that means for Galera, where both can write, stands in `sessions`.
 
@@ -21,7 +23,10 @@ use std::{
     time::Duration,
 };
 
-use futures_util::future::join_all;
+use futures_util::{
+    FutureExt,
+    future::{join_all, select_ok},
+};
 use sea_orm::sqlx::{self, ConnectOptions, Connection};
 use tokio::{
     select,
@@ -30,7 +35,7 @@ use tokio::{
     time::{Instant, MissedTickBehavior, interval, sleep, timeout},
 };
 
-use super::sessions::Server;
+use super::sessions::{Server, Standing};
 use crate::watched::Trust;
 
 /// How often the node in use is asked.
@@ -143,30 +148,26 @@ impl<DB: Server> Nodes<DB> {
         self.0.progress.used.load(Ordering::Relaxed)
     }
 
-    /// Before there are pools: uses the first node that takes writes, if there is one. Takes [`PROBE_PATIENCE`] at most, twice.
+    /// Before there are pools: uses the first node that takes writes, if there is one. Takes [`PROBE_PATIENCE`] at most, three
+    /// times: to ask, and to take leave.
     pub(super) async fn settle(&self) {
         if self.are_several()
-            && let Some(found) = self.look().await
+            && let Ok(found) = self.look().await
         {
             self.0.progress.used.store(found.index, Ordering::Relaxed);
             close(found.connection).await;
         }
     }
 
-    /// Opens and closes one connection to the first node that can be connected to.
+    /// Opens and closes a connection to any node.
     ///
     /// # Errors
-    /// Why the last node could not.
+    /// Why the last one that refused did so.
     pub(super) async fn open_and_close(&self) -> Result<(), sqlx::Error> {
-        let attempt = async |node: &Node<DB>| node.options.connect().await?.close().await;
-        let mut outcome = attempt(&self.0.first).await;
-        for node in &self.0.others {
-            if outcome.is_ok() {
-                break;
-            }
-            outcome = attempt(node).await;
-        }
-        outcome
+        // At once: one that keeps silent must not use up the time of the others.
+        let attempts = self.iter().map(|node| node.options.connect().boxed());
+        let (connection, _) = select_ok(attempts).await?;
+        connection.close().await
     }
 
     /// Begins to follow the node that takes writes; nothing to do where there is but one.
@@ -187,49 +188,76 @@ impl<DB: Server> Nodes<DB> {
         let mut in_use: Option<DB::Connection> = None;
         let mut looked_ahead = Instant::now();
         let mut is_reported = false;
+        let mut pause = SHORTEST_INTERVAL;
         // They are closed together.
         while members.iter().all(|member| !member.pool.is_closed()) {
             select! {
                 _ = ticks.tick() => {}
                 () = self.0.progress.trouble.notified() => {}
             }
-            let is_due = self.used() > 0 && looked_ahead.elapsed() >= RETURN_INTERVAL;
-            if !is_due && still_takes_writes::<DB>(in_use.as_mut()).await {
-                sleep(SHORTEST_INTERVAL).await;
-                continue;
-            }
-            looked_ahead = Instant::now();
-            let found = self.look().await;
-            if let Some(found) = &found {
-                if found.index != self.used() {
-                    self.move_to(found.index, members);
-                } else if is_reported {
-                    let node = &self.node(found.index).host;
-                    tracing::info!(node, "the database node takes writes again");
+            let standing = standing::<DB>(in_use.as_mut()).await;
+            let may_return = standing == Standing::Peer && self.used() > 0;
+            let looks_ahead = may_return && looked_ahead.elapsed() >= RETURN_INTERVAL;
+            if standing == Standing::ReadOnly || looks_ahead {
+                looked_ahead = Instant::now();
+                match self.look().await {
+                    Ok(found) if looks_ahead && found.index >= self.used() => close(found.connection).await,
+                    Ok(found) => {
+                        if found.index != self.used() {
+                            self.move_to(found.index, members);
+                        } else if is_reported {
+                            let node = &self.node(found.index).host;
+                            tracing::info!(node, "the database node takes writes again");
+                        }
+                        is_reported = false;
+                        pause = SHORTEST_INTERVAL;
+                        if let Some(before) = in_use.replace(found.connection) {
+                            close(before).await;
+                        }
+                    }
+                    // The one in use does, or it would not be looked ahead.
+                    Err(_) if looks_ahead => {}
+                    Err(nodes) => {
+                        if !is_reported {
+                            tracing::warn!(
+                                nodes,
+                                "no node in DATABASE_URL takes writes; they are asked until one does"
+                            );
+                        }
+                        is_reported = true;
+                        pause = (pause * 2).min(PROBE_INTERVAL);
+                    }
                 }
-            } else if !is_reported {
-                tracing::warn!("no node in DATABASE_URL takes writes; they are asked until one does");
             }
-            is_reported = found.is_none();
-            in_use = found.map(|found| found.connection);
-            sleep(SHORTEST_INTERVAL).await;
+            sleep(pause).await;
+        }
+        if let Some(connection) = in_use {
+            close(connection).await;
         }
     }
 
     /// Asks all nodes at once, and takes the first in their order that takes writes.
-    async fn look(&self) -> Option<Found<DB>> {
+    ///
+    /// # Errors
+    /// What each node said, in words, when none does.
+    async fn look(&self) -> Result<Found<DB>, String> {
         let answers = join_all(self.iter().map(Node::ask)).await;
         let mut found: Option<Found<DB>> = None;
-        let mut others = Vec::new();
+        let (mut others, mut reasons) = (Vec::new(), Vec::new());
         for (index, answer) in answers.into_iter().enumerate() {
             match answer {
-                Some((connection, true)) if found.is_none() => found = Some(Found { index, connection }),
-                Some((connection, _)) => others.push(connection),
-                None => {}
+                Ok((connection, standing)) if found.is_none() && standing != Standing::ReadOnly => {
+                    found = Some(Found { index, connection });
+                }
+                Ok((connection, _)) => {
+                    reasons.push(format!("{}: read-only", self.node(index).host));
+                    others.push(connection);
+                }
+                Err(reason) => reasons.push(format!("{}: {reason}", self.node(index).host)),
             }
         }
         join_all(others.into_iter().map(close)).await;
-        found
+        found.ok_or_else(|| reasons.join("; "))
     }
 
     fn move_to(&self, index: usize, members: &[Member<DB>]) {
@@ -238,7 +266,7 @@ impl<DB: Server> Nodes<DB> {
         for member in members {
             // First where new connections go, then which ones are too old.
             member.pool.set_connect_options(self.options().clone());
-            member.trust.moved();
+            member.trust.want_another_server();
         }
         let (from, to) = (&self.node(before).host, &self.node(index).host);
         tracing::warn!(from, to, "another database node is used from now on");
@@ -246,29 +274,33 @@ impl<DB: Server> Nodes<DB> {
 }
 
 impl<DB: Server> Node<DB> {
-    /// A connection to it, and whether it takes writes; nothing if it does not say.
-    async fn ask(&self) -> Option<(DB::Connection, bool)> {
+    /// A connection to it, and whether it takes writes.
+    ///
+    /// # Errors
+    /// Why it does not say, in words.
+    async fn ask(&self) -> Result<(DB::Connection, Standing), String> {
         let answer = async {
             let mut connection = self.options.connect().await?;
-            let takes_writes = DB::takes_writes(&mut connection).await?;
-            Ok::<_, sqlx::Error>((connection, takes_writes))
+            let standing = DB::standing(&mut connection).await?;
+            Ok::<_, sqlx::Error>((connection, standing))
         };
         match timeout(PROBE_PATIENCE, answer).await {
-            Ok(Ok(answer)) => Some(answer),
-            Ok(Err(error)) => {
-                tracing::debug!(node = self.host, %error, "a database node does not say whether it takes writes");
-                None
-            }
-            Err(_) => None,
+            Ok(answer) => answer.map_err(|error| error.to_string()),
+            Err(_) => Err(format!("no answer within {PROBE_PATIENCE:?}")),
         }
     }
 }
 
-/// Asks over a connection to the node in use that was opened for that.
-async fn still_takes_writes<DB: Server>(in_use: Option<&mut DB::Connection>) -> bool {
-    let Some(connection) = in_use else { return false };
-    let answer = timeout(PROBE_PATIENCE, DB::takes_writes(connection)).await;
-    matches!(answer, Ok(Ok(true)))
+/// Asks over a connection to the node in use that was opened for that. One that does not answer is of no more use than one that
+/// takes no writes.
+async fn standing<DB: Server>(in_use: Option<&mut DB::Connection>) -> Standing {
+    let Some(connection) = in_use else {
+        return Standing::ReadOnly;
+    };
+    match timeout(PROBE_PATIENCE, DB::standing(connection)).await {
+        Ok(Ok(standing)) => standing,
+        Ok(Err(_)) | Err(_) => Standing::ReadOnly,
+    }
 }
 
 /// Takes leave of a server, which would otherwise complain in its log.

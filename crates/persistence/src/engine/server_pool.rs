@@ -24,10 +24,10 @@ const FIRST_RECONNECT_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_RECONNECT_PAUSE: Duration = Duration::from_secs(1);
 
 /// Pools of a server. A connection that is not trusted is asked before it is used, one that a statement was given up on does
-/// not come back to its pool, and one to a server that is not wanted any more is replaced.
+/// not come back to its pool, and one to a server that is not wanted any more is not used again.
 ///
-/// Such a connection is not closed but replaced: over TLS the driver waits for the other side when it closes one, and there
-/// may be no other side.
+/// A connection whose other side may be gone is not closed but replaced: over TLS the driver waits for the other side when it
+/// closes one.
 pub(super) fn server_pool<DB: Server>(
     options: &DatabaseOptions,
     nodes: &Nodes<DB>,
@@ -45,24 +45,37 @@ pub(super) fn server_pool<DB: Server>(
             let (has_moved, must_ask) = (asking.has_moved(state.age), asking.must_ask(state.idle_for));
             let (nodes, insert_returning) = (to_ask.clone(), of_replacement.clone());
             async move {
-                if has_moved || must_ask && !matches!(timeout(PING_TIMEOUT, connection.ping()).await, Ok(Ok(()))) {
-                    // Whoever waits for a connection does not wait for ever, and then drops this.
-                    replace(connection, &nodes).await?;
-                    DB::set_up(connection, limit, insert_returning).await?;
+                if !has_moved && !must_ask {
+                    return Ok(true);
                 }
-                Ok(true)
+                match timeout(PING_TIMEOUT, connection.ping()).await {
+                    // Whoever answers listens to a farewell as well; the pool then opens another connection.
+                    Ok(_) if has_moved => Ok(false),
+                    Ok(Ok(())) => Ok(true),
+                    Ok(Err(_)) | Err(_) => {
+                        // Whoever waits for a connection does not wait for ever, and then drops this.
+                        replace(connection, &nodes).await?;
+                        DB::set_up(connection, limit, insert_returning).await?;
+                        Ok(true)
+                    }
+                }
             }
             .boxed()
         })
         .after_release(move |connection, state| {
             let is_condemned = condemning.is_condemned(state.age);
+            let has_moved = condemning.has_moved(state.age);
             let nodes = to_condemn.clone();
             async move {
-                if is_condemned {
+                if has_moved && timeout(PING_TIMEOUT, connection.ping()).await.is_ok() {
+                    return Ok(false);
+                }
+                if is_condemned || has_moved {
                     // As long as the server cannot be reached, there is no use for the place in the pool anyway.
                     replace(connection, &nodes).await?;
+                    return Ok(false);
                 }
-                Ok(!is_condemned)
+                Ok(true)
             }
             .boxed()
         })

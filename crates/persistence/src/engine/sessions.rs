@@ -25,6 +25,17 @@ const GALERA_WAITS: u32 = 7;
 /// Galera's number for a node that is part of its cluster and up to date.
 const GALERA_SYNCED: &str = "4";
 
+/// Whether a server takes writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// It takes none, or keeps them waiting.
+    ReadOnly,
+    /// It does, and no other should.
+    Primary,
+    /// It does, and so do the others of its cluster.
+    Peer,
+}
+
 /// A kind of server, as its driver sees it.
 pub(super) trait Server: sqlx::Database<Connection: Connection<Options = <Self as Server>::Options>> {
     /// How a connection is opened.
@@ -43,7 +54,7 @@ pub(super) trait Server: sqlx::Database<Connection: Connection<Options = <Self a
     ) -> BoxFuture<'_, Result<(), sqlx::Error>>;
 
     /// Whether the server takes writes at the moment.
-    fn takes_writes(connection: &mut Self::Connection) -> BoxFuture<'_, Result<bool, sqlx::Error>>;
+    fn standing(connection: &mut Self::Connection) -> BoxFuture<'_, Result<Standing, sqlx::Error>>;
 
     /// The pool as SeaORM takes it.
     fn for_sea_orm(pool: sqlx::Pool<Self>) -> DatabaseConnection;
@@ -67,17 +78,37 @@ impl Server for sqlx::MySql {
     }
 
     /// A replica, a secondary of Group Replication and a server that is being taken out of service are `read_only`, a reader of
-    /// Aurora is `innodb_read_only`. A Galera node that has lost its cluster, or lends its data to another node, is not synced.
-    /// A database that has neither (TiDB, Vitess) is asked by its writes.
-    fn takes_writes(connection: &mut MySqlConnection) -> BoxFuture<'_, Result<bool, sqlx::Error>> {
+    /// Aurora is `innodb_read_only`. A member of a group that hears too few of the others answers and commits nothing, and one that
+    /// has not joined yet is a server of its own. A Galera node that has lost its cluster, or lends its data to another node, is
+    /// not synced. A database that has nothing of that (TiDB, Vitess) is asked by its writes.
+    fn standing(connection: &mut MySqlConnection) -> BoxFuture<'_, Result<Standing, sqlx::Error>> {
         async move {
-            let read_only = "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('read_only', 'innodb_read_only')";
-            let read_only = named_values(connection, read_only).await?;
-            if read_only.iter().any(|(_, value)| value != "OFF") {
-                return Ok(false);
+            let variables = "SHOW GLOBAL VARIABLES WHERE Variable_name IN \
+                             ('read_only', 'innodb_read_only', 'group_replication_group_name')";
+            let mut is_in_group = false;
+            for (name, value) in named_values(connection, variables).await? {
+                match name.as_str() {
+                    "group_replication_group_name" => is_in_group = !value.is_empty(),
+                    _ if value != "OFF" => return Ok(Standing::ReadOnly),
+                    _ => {}
+                }
             }
-            let status = named_values(connection, "SHOW GLOBAL STATUS LIKE 'wsrep_local_state'").await?;
-            Ok(status.iter().all(|(_, value)| value == GALERA_SYNCED))
+            if is_in_group {
+                // Nothing, where the account may not look.
+                let group = "SELECT 'is of use', IF(SUM(member_id = @@server_uuid AND member_state = 'ONLINE') = 1 \
+                             AND 2 * SUM(member_state <> 'UNREACHABLE') > COUNT(*), 'yes', 'no') \
+                             FROM performance_schema.replication_group_members";
+                let group = named_values(connection, group).await?;
+                if group.iter().any(|(_, is_of_use)| is_of_use == "no") {
+                    return Ok(Standing::ReadOnly);
+                }
+            }
+            let galera = named_values(connection, "SHOW GLOBAL STATUS LIKE 'wsrep_local_state'").await?;
+            Ok(match galera.first() {
+                None => Standing::Primary,
+                Some((_, state)) if state == GALERA_SYNCED => Standing::Peer,
+                Some(_) => Standing::ReadOnly,
+            })
         }
         .boxed()
     }
@@ -114,10 +145,13 @@ impl Server for sqlx::Postgres {
     }
 
     /// What libpq asks for `target_session_attrs=read-write`: a standby says on.
-    fn takes_writes(connection: &mut PgConnection) -> BoxFuture<'_, Result<bool, sqlx::Error>> {
+    fn standing(connection: &mut PgConnection) -> BoxFuture<'_, Result<Standing, sqlx::Error>> {
         async move {
             let is_read_only: String = connection.fetch_one("SHOW transaction_read_only").await?.try_get(0)?;
-            Ok(is_read_only == "off")
+            Ok(match is_read_only.as_str() {
+                "off" => Standing::Primary,
+                _ => Standing::ReadOnly,
+            })
         }
         .boxed()
     }
@@ -145,13 +179,13 @@ async fn set_up_mysql(
     for (name, value) in named_values(connection, cluster).await? {
         match (name.as_str(), value.as_str()) {
             ("wsrep_on", "ON") => {
-                let wait = format!("SET SESSION wsrep_sync_wait = {GALERA_WAITS}");
-                connection.execute(sqlx::AssertSqlSafe(wait)).await?;
+                let wait = format!("SET SESSION wsrep_sync_wait = @@SESSION.wsrep_sync_wait | {GALERA_WAITS}");
+                set_where_allowed(connection, wait).await?;
             }
             // A new primary first applies what the last one had committed. The default since MySQL 8.4; what is stricter stays.
             ("group_replication_consistency", "EVENTUAL") => {
-                let wait = "SET SESSION group_replication_consistency = 'BEFORE_ON_PRIMARY_FAILOVER'";
-                connection.execute(wait).await?;
+                let wait = "SET SESSION group_replication_consistency = 'BEFORE_ON_PRIMARY_FAILOVER'".to_owned();
+                set_where_allowed(connection, wait).await?;
             }
             _ => {}
         }
@@ -173,7 +207,18 @@ async fn set_up_mysql(
     Ok(())
 }
 
-/// What SHOW VARIABLES or SHOW STATUS answers: nothing for what the server does not have, or if it does not know how to.
+/// Sets what a session can do without: an account may not be allowed to.
+async fn set_where_allowed(connection: &mut MySqlConnection, set: String) -> Result<(), sqlx::Error> {
+    match connection.execute(sqlx::AssertSqlSafe(set.as_str())).await {
+        Err(error) if is_not_known_there(&error) => {
+            tracing::warn!(set, %error, "the server refuses a setting of its cluster; a read may miss what another node committed");
+            Ok(())
+        }
+        outcome => outcome.map(|_| ()),
+    }
+}
+
+/// What a statement answers in two columns of text, such as SHOW VARIABLES: nothing for what the server does not have, or if it does not know how to.
 async fn named_values(
     connection: &mut MySqlConnection,
     show: &'static str,

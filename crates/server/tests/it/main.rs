@@ -48,7 +48,7 @@ fn main() -> ExitCode {
         outage::a_database_that_falls_silent_is_survived,
         outage::connections_that_the_network_forgot_are_given_up,
         outage::a_server_that_starts_before_its_database_becomes_ready,
-        nodes::the_next_node_is_used_when_one_is_lost_and_the_first_again_when_it_is_back,
+        nodes::the_next_node_is_used_when_one_is_lost_and_kept_when_the_first_is_back,
         nodes::a_node_that_falls_silent_is_left,
         nodes::a_node_that_is_down_at_the_start_is_passed_over,
         rate_limit::production_limits_requests_and_warns_where_no_proxy_is_named,
