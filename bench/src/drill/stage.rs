@@ -263,21 +263,26 @@ impl<'a> Stage<'a> {
     /// A fault is over: waits until all is well again, which must take at most `bound`. `began` and `failures` tell when
     /// it began and how many requests had failed before it.
     pub(super) async fn fault_ended(&mut self, fault: &str, felt: &Felt, bound: Duration) {
-        let lasted = felt.began.elapsed();
-        let clients = usize::try_from(self.setup.clients).unwrap_or(usize::MAX);
-        let recovery = self.tally.recovery(clients, bound).await;
-        let failures = self.tally.failures() - felt.failures;
-        if failures == 0 {
+        if self.calmed(fault, felt, bound).await == 0 {
             // A drill that nobody feels proves nothing.
             self.tally
                 .wrong(format!("{fault}: no request failed, so nothing was tested"));
         }
+    }
+
+    /// The same for something that may go by unnoticed; how many requests failed.
+    pub(super) async fn calmed(&mut self, fault: &str, felt: &Felt, bound: Duration) -> u64 {
+        let lasted = felt.began.elapsed();
+        let clients = usize::try_from(self.setup.clients).unwrap_or(usize::MAX);
+        let recovery = self.tally.recovery(clients, bound).await;
+        let failures = self.tally.failures() - felt.failures;
         if !recovery.is_calm || recovery.to_last_failure > bound {
             self.tally
                 .wrong(format!("{fault}: requests still failed {bound:?} after its end"));
         }
         self.episodes
             .push(Episode::new(fault, lasted, failures, recovery, bound));
+        failures
     }
 
     /// A fault begins.
