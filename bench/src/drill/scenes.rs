@@ -240,18 +240,19 @@ async fn node_loss(setup: &Setup<'_>) -> Result<Outcome> {
         stage.healthy().await;
         let node = cluster.writer().await?;
         let felt = stage.fault_begins();
-        let fault = match loss {
+        let (fault, bound) = match loss {
             Loss::Killed => {
                 cluster.kill(node).await?;
-                "node killed"
+                ("node killed", BACK_AFTER_FAIL_OVER)
             }
             Loss::Silent => {
                 cluster.freeze(node)?;
-                "node silent"
+                // Requests that were under way to it when the others took over may fail at their own limit.
+                ("node silent", BACK_AT_ONCE)
             }
         };
         cluster.written_without(node).await?;
-        stage.fault_ended(fault, &felt, BACK_AFTER_FAIL_OVER).await;
+        stage.fault_ended(fault, &felt, bound).await;
         if matches!(loss, Loss::Silent) {
             cluster.kill(node).await?;
         }

@@ -24,13 +24,14 @@ use std::{
 };
 
 use futures_util::{
-    FutureExt,
+    FutureExt, StreamExt,
     future::{join_all, select_ok},
+    stream::FuturesUnordered,
 };
 use sea_orm::sqlx::{self, ConnectOptions, Connection};
 use tokio::{
     select,
-    sync::Notify,
+    sync::{Notify, futures::Notified},
     task::AbortHandle,
     time::{Instant, MissedTickBehavior, interval, sleep, timeout},
 };
@@ -80,6 +81,8 @@ struct Progress {
     moves: AtomicU64,
     /// Woken when something was lost or refused.
     trouble: Arc<Notify>,
+    /// Woken when another node is used.
+    moved: Notify,
 }
 
 /// A pool, and what it has seen of broken connections.
@@ -130,6 +133,11 @@ impl<DB: Server> Nodes<DB> {
     /// What wakes the follower.
     pub(super) fn trouble(&self) -> Arc<Notify> {
         Arc::clone(&self.0.progress.trouble)
+    }
+
+    /// Completes when another node is used than at the moment of this call.
+    pub(super) fn moved(&self) -> Notified<'_> {
+        self.0.progress.moved.notified()
     }
 
     fn are_several(&self) -> bool {
@@ -241,15 +249,22 @@ impl<DB: Server> Nodes<DB> {
     /// # Errors
     /// What each node said, in words, when none does.
     async fn look(&self) -> Result<Found<DB>, String> {
-        let answers = join_all(self.iter().map(Node::ask)).await;
+        let ask = async |(index, node): (usize, &Node<DB>)| (index, node.ask().await);
+        let mut answers: FuturesUnordered<_> = self.iter().enumerate().map(ask).collect();
         let mut found: Option<Found<DB>> = None;
         let (mut others, mut reasons) = (Vec::new(), Vec::new());
-        for (index, answer) in answers.into_iter().enumerate() {
+        while let Some((index, answer)) = answers.next().await {
             match answer {
-                Ok((connection, standing)) if found.is_none() && standing != Standing::ReadOnly => {
-                    found = Some(Found { index, connection });
+                // No other does, and one that keeps silent need not be waited for.
+                Ok((connection, Standing::Primary)) => {
+                    others.extend(found.replace(Found { index, connection }).map(|found| found.connection));
+                    break;
                 }
-                Ok((connection, _)) => {
+                Ok((connection, Standing::Peer)) => match &found {
+                    Some(earlier) if earlier.index < index => others.push(connection),
+                    _ => others.extend(found.replace(Found { index, connection }).map(|found| found.connection)),
+                },
+                Ok((connection, Standing::ReadOnly)) => {
                     reasons.push(format!("{}: read-only", self.node(index).host));
                     others.push(connection);
                 }
@@ -268,6 +283,7 @@ impl<DB: Server> Nodes<DB> {
             member.pool.set_connect_options(self.options().clone());
             member.trust.want_another_server();
         }
+        self.0.progress.moved.notify_waiters();
         let (from, to) = (&self.node(before).host, &self.node(index).host);
         tracing::warn!(from, to, "another database node is used from now on");
     }

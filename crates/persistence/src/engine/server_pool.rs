@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use sea_orm::sqlx::{self, ConnectOptions, Connection, pool::PoolOptions};
-use tokio::time::{sleep, timeout};
+use tokio::{
+    select,
+    time::{sleep, timeout},
+};
 use tracing::log::LevelFilter;
 
 use super::{InsertReturning, nodes::Nodes, sessions::Server};
@@ -89,8 +92,13 @@ pub(super) fn server_pool<DB: Server>(
 async fn replace<DB: Server>(connection: &mut DB::Connection, nodes: &Nodes<DB>) -> Result<(), sqlx::Error> {
     let mut pause = FIRST_RECONNECT_PAUSE;
     loop {
-        // Not always the same: another node may have been found meanwhile.
-        match timeout(RECONNECT_TIMEOUT, nodes.options().connect()).await {
+        // Not always the same: another node may have been found meanwhile, and then this one is not waited for.
+        let moved = nodes.moved();
+        let attempt = select! {
+            attempt = timeout(RECONNECT_TIMEOUT, nodes.options().connect()) => attempt,
+            () = moved => continue,
+        };
+        match attempt {
             Ok(Ok(fresh)) => {
                 *connection = fresh;
                 return Ok(());
@@ -98,7 +106,10 @@ async fn replace<DB: Server>(connection: &mut DB::Connection, nodes: &Nodes<DB>)
             Ok(Err(refused @ sqlx::Error::Database(_))) => return Err(refused),
             Ok(Err(_)) | Err(_) => {
                 nodes.trouble().notify_one();
-                sleep(pause).await;
+                select! {
+                    () = sleep(pause) => {}
+                    () = nodes.moved() => {}
+                }
             }
         }
         pause = (pause * 2).min(LONGEST_RECONNECT_PAUSE);
