@@ -110,7 +110,7 @@ pub(super) static VARIABLES: &[Variable] = &[
         DATABASE,
         "DATABASE_URL",
         Fixed("sqlite://async-starter.db?mode=rwc"),
-        "`mysql://` or `mariadb://`, `postgres://`, `sqlite:`; wins over the parts below",
+        "`mysql://` or `mariadb://`, `postgres://`, `sqlite:`; of a cluster with several hosts, `…@a:3306,b:3306/name`; wins over the parts below",
     )
     .secrecy(UrlWithPassword),
     Variable::new(

@@ -11,7 +11,7 @@ use std::process::ExitCode;
 
 use persistence::{
     on_every_empty_engine, on_every_engine,
-    test_db::{self, TestEngine},
+    test_db::{self, TestCase, TestEngine},
 };
 
 mod hostile;
@@ -123,15 +123,22 @@ fn main() -> ExitCode {
         .into_iter()
         .map(|case| case.only_on(TestEngine::MariaDb).needing(replicas::REPLICAS)),
     );
-    cases.extend(
-        on_every_empty_engine![migrating::processes_on_all_nodes_of_galera_apply_each_step_once]
-            .into_iter()
-            .map(|case| case.only_on(TestEngine::MariaDb).needing(migrating::GALERA)),
-    );
-    cases.extend(
-        on_every_empty_engine![migrating::processes_that_list_the_nodes_of_a_group_in_any_order_apply_each_step_once]
-            .into_iter()
-            .map(|case| case.only_on(TestEngine::MySql).needing(migrating::GROUP)),
-    );
+    cases.extend(on_clusters());
     test_db::main(cases)
+}
+
+/// What needs several servers that are one database.
+fn on_clusters() -> Vec<TestCase> {
+    let galera = on_every_empty_engine![migrating::processes_on_all_nodes_of_galera_apply_each_step_once];
+    let group = on_every_empty_engine![
+        migrating::processes_that_list_the_nodes_of_a_group_in_any_order_apply_each_step_once,
+        nodes::a_planned_change_of_the_primary_is_followed,
+    ];
+    let galera = galera
+        .into_iter()
+        .map(|case| case.only_on(TestEngine::MariaDb).needing(migrating::GALERA));
+    let group = group
+        .into_iter()
+        .map(|case| case.only_on(TestEngine::MySql).needing(migrating::GROUP));
+    galera.chain(group).collect()
 }

@@ -5,6 +5,7 @@ use persistence::{
     test_db::{TestDatabase, TestEngine, variable},
 };
 use serde_json::Value;
+use tokio::sync::Mutex;
 
 use crate::support::{Outcome, run};
 
@@ -67,6 +68,9 @@ pub(crate) async fn eight_processes_at_once_apply_each_step_once(db: TestDatabas
 pub(crate) const GALERA: &str = "TEST_GALERA_URLS";
 pub(crate) const GROUP: &str = "TEST_GROUP_URLS";
 
+/// Held by tests that change the primary of the group, or do what a change would break off.
+pub(crate) static GROUP_IN_USE: Mutex<()> = Mutex::const_new(());
+
 /// The lock of one node of Galera is nothing to the others: what keeps the processes apart is the order in which the cluster
 /// executes DDL.
 pub(crate) async fn processes_on_all_nodes_of_galera_apply_each_step_once(_: TestDatabase) {
@@ -87,6 +91,7 @@ pub(crate) async fn processes_on_all_nodes_of_galera_apply_each_step_once(_: Tes
 
 /// Whatever node stands first in the address, it is the primary that is migrated, and its lock holds.
 pub(crate) async fn processes_that_list_the_nodes_of_a_group_in_any_order_apply_each_step_once(_: TestDatabase) {
+    let _alone = GROUP_IN_USE.lock().await;
     let nodes = variable(GROUP).unwrap();
     let nodes: Vec<_> = nodes.split(',').collect();
     let hosts: Vec<_> = nodes.iter().map(|node| ServerAddress::parse(node).hosts()[0]).collect();

@@ -10,6 +10,7 @@ use persistence::{
 use serde_json::json;
 
 use crate::{
+    migrating::{GROUP, GROUP_IN_USE},
     monitoring::text_of,
     proxy::{Door, Proxy},
     support::{Server, eventually},
@@ -36,6 +37,14 @@ async fn create(server: &Server, name: &str) -> u16 {
 async fn uses(server: &Server, host: &str) -> bool {
     let metrics = text_of(server, "/metrics").await;
     metrics.contains(&format!("db_node_used{{node=\"{host}\"}} 1\n"))
+}
+
+async fn node_in_use(server: &Server) -> String {
+    let metrics = text_of(server, "/metrics").await;
+    let node = metrics
+        .lines()
+        .find_map(|line| line.strip_prefix("db_node_used{node=\"")?.strip_suffix("\"} 1"));
+    node.unwrap().to_owned()
 }
 
 pub(crate) async fn the_next_node_is_used_when_one_is_lost_and_kept_when_the_first_is_back(db: TestDatabase) {
@@ -135,6 +144,43 @@ pub(crate) async fn a_node_that_is_read_only_is_passed_over(_: TestDatabase) {
     let server = Server::start(&[("DATABASE_URL", &address)]).await;
     assert_eq!(create(&server, "ann").await, 201);
     assert!(uses(&server, primary).await);
+    server.stop().await;
+    db.remove().await;
+}
+
+/// Nothing breaks: the connections to the former primary stay open, and only their writes are refused.
+pub(crate) async fn a_planned_change_of_the_primary_is_followed(_: TestDatabase) {
+    let _alone = GROUP_IN_USE.lock().await;
+    let nodes = variable(GROUP).unwrap();
+    let hosts: Vec<_> = nodes
+        .split(',')
+        .map(|node| ServerAddress::parse(node).hosts()[0])
+        .collect();
+    let group = ServerAddress::parse(nodes.split(',').next().unwrap()).with_host(&hosts.join(","));
+    let db = TestDatabase::create_at(TestEngine::MySql, &group).await;
+    let server = Server::start(&[("DATABASE_URL", db.url()), ("DB_POOL_TIMEOUT", "2")]).await;
+    assert_eq!(create(&server, "ann").await, 201);
+    let before = node_in_use(&server).await;
+
+    let secondary =
+        "SELECT member_id FROM performance_schema.replication_group_members WHERE member_role = 'SECONDARY' LIMIT 1";
+    let secondary = db.query(db.database().writer(), secondary).await.concat().concat();
+    let change = format!("SELECT group_replication_set_as_primary('{secondary}')");
+    db.query(db.database().writer(), &change).await;
+    let changed = Instant::now();
+    eventually("the new primary takes writes", || async {
+        [201, 409].contains(&create(&server, "bob").await)
+    })
+    .await;
+    assert!(changed.elapsed() < MOVE, "{:?}", changed.elapsed());
+    assert_ne!(node_in_use(&server).await, before);
+    for name in ["cem", "dan", "eva"] {
+        assert_eq!(
+            create(&server, name).await,
+            201,
+            "no connection to the former primary is left"
+        );
+    }
     server.stop().await;
     db.remove().await;
 }
