@@ -33,7 +33,7 @@ use tokio::{
     select,
     sync::{Notify, futures::Notified},
     task::AbortHandle,
-    time::{Instant, MissedTickBehavior, interval, sleep, timeout},
+    time::{Instant, MissedTickBehavior, interval, sleep, timeout, timeout_at},
 };
 
 use super::sessions::{Server, Standing};
@@ -47,6 +47,9 @@ const SHORTEST_INTERVAL: Duration = Duration::from_millis(50);
 
 /// How long a node may take to be connected to and to answer.
 const PROBE_PATIENCE: Duration = Duration::from_secs(1);
+
+/// How much later than another a node further ahead may answer, and still be preferred.
+const ORDER_PATIENCE: Duration = Duration::from_millis(200);
 
 /// How often it is looked whether a node further ahead has come back.
 const RETURN_INTERVAL: Duration = Duration::from_secs(10);
@@ -253,21 +256,21 @@ impl<DB: Server> Nodes<DB> {
         let mut answers: FuturesUnordered<_> = self.iter().enumerate().map(ask).collect();
         let mut found: Option<Found<DB>> = None;
         let (mut others, mut reasons) = (Vec::new(), Vec::new());
-        while let Some((index, answer)) = answers.next().await {
+        let mut until = Instant::now() + PROBE_PATIENCE * 2;
+        // The first in order is wanted, but one that keeps silent is not waited for where another is at hand.
+        while let Ok(Some((index, answer))) = timeout_at(until, answers.next()).await {
             match answer {
-                // No other does, and one that keeps silent need not be waited for.
-                Ok((connection, Standing::Primary)) => {
-                    others.extend(found.replace(Found { index, connection }).map(|found| found.connection));
-                    break;
-                }
-                Ok((connection, Standing::Peer)) => match &found {
-                    Some(earlier) if earlier.index < index => others.push(connection),
-                    _ => others.extend(found.replace(Found { index, connection }).map(|found| found.connection)),
-                },
                 Ok((connection, Standing::ReadOnly)) => {
                     reasons.push(format!("{}: read-only", self.node(index).host));
                     others.push(connection);
                 }
+                Ok((connection, Standing::Primary | Standing::Peer)) => match &found {
+                    Some(earlier) if earlier.index < index => others.push(connection),
+                    _ => {
+                        until = Instant::now() + ORDER_PATIENCE;
+                        others.extend(found.replace(Found { index, connection }).map(|found| found.connection));
+                    }
+                },
                 Err(reason) => reasons.push(format!("{}: {reason}", self.node(index).host)),
             }
         }
