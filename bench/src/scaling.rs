@@ -2,7 +2,8 @@
 //!
 //! All of it runs on one machine, so requests a second say little: whoever is added takes the processor from the others. What
 //! carries over is the processor time that a request costs in the product and in each database node, and how many requests share
-//! a statement. The load is the same for any number of instances: so many connections in all.
+//! a statement. The load is so many connections in all, split over the instances; with the most instances it is also measured
+//! with so many for each of them, and with one instance also without sharing.
 
 use std::fs;
 use std::path::PathBuf;
@@ -26,7 +27,7 @@ use crate::report;
 use crate::statistics::Summary;
 
 /// The most instances.
-const INSTANCES: usize = 3;
+const INSTANCES: u8 = 3;
 
 /// Options of `scaling`.
 #[derive(Args, Debug)]
@@ -46,7 +47,7 @@ pub(crate) struct Options {
     /// How long each load lasts, in seconds
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=60))]
     seconds: u64,
-    /// Connections of the load, over all instances
+    /// Connections of the load
     #[arg(long, default_value_t = 96, value_parser = clap::value_parser!(u32).range(3..=1000))]
     connections: u32,
     /// Users in the table
@@ -82,6 +83,10 @@ struct Row {
     work: Work,
     placement: Placement,
     instances: usize,
+    /// Connections of the load to each instance.
+    connections: u32,
+    /// Whether requests may share a statement.
+    shares: bool,
     /// Of all instances together, on this machine.
     requests_per_second: f64,
     /// Processor time of all instances for a request.
@@ -92,6 +97,16 @@ struct Row {
     requests_per_statement: Option<f64>,
 }
 
+/// What a row measures.
+#[derive(Clone, Copy, Debug)]
+struct Setup {
+    work: Work,
+    placement: Placement,
+    instances: usize,
+    connections: u32,
+    shares: bool,
+}
+
 #[derive(Debug, Serialize)]
 struct Results {
     date: String,
@@ -99,7 +114,6 @@ struct Results {
     machine: Machine,
     engine: Engine,
     engine_version: String,
-    connections: u32,
     rows: Vec<Row>,
 }
 
@@ -107,6 +121,7 @@ struct Scaling<'a> {
     options: &'a Options,
     cluster: Cluster,
     product: Product,
+    unshared_product: Product,
     database: Database,
     /// Of the product's own table.
     ids: Vec<i64>,
@@ -126,6 +141,8 @@ pub(crate) async fn run(options: &Options) -> Result<ExitCode> {
     let folder = options.folder.canonicalize()?;
     let cluster = Cluster::start(options.engine, &folder.join("servers"), true).await?;
     let product = Product::new(&options.product, &folder, &[])?;
+    let unshared = ["READ_COALESCING=off", "WRITE_COALESCING=off"].map(str::to_owned);
+    let unshared_product = Product::new(&options.product, &folder, &unshared)?;
     let databases = Databases::new(options.engine, Some(&cluster.url()), &folder)?;
     let database = databases.make(&product, options.users).await?;
     let ids = database.ids().await?;
@@ -134,26 +151,16 @@ pub(crate) async fn run(options: &Options) -> Result<ExitCode> {
         options,
         cluster,
         product,
+        unshared_product,
         database,
         ids,
         next_user: Rc::default(),
     };
     let mut rows = Vec::new();
-    for work in [Work::Get, Work::Post, Work::List] {
-        for placement in [Placement::SameNode, Placement::NodeEach] {
-            if placement == Placement::NodeEach && options.engine == Engine::Mysql {
-                // One node alone takes writes.
-                continue;
-            }
-            for instances in 1..=INSTANCES {
-                if placement == Placement::NodeEach && instances == 1 {
-                    continue;
-                }
-                let row = scaling.measure(work, placement, instances).await?;
-                println!("{}", line(&row));
-                rows.push(row);
-            }
-        }
+    for setup in setups(options) {
+        let row = scaling.measure(setup).await?;
+        println!("{}", line(&row));
+        rows.push(row);
     }
     let results = Results {
         date: Utc::now().format("%Y-%m-%d").to_string(),
@@ -161,7 +168,6 @@ pub(crate) async fn run(options: &Options) -> Result<ExitCode> {
         machine: Machine::this(),
         engine: options.engine,
         engine_version: databases.version().await?,
-        connections: options.connections,
         rows,
     };
     println!("\n{}", table(&results.rows));
@@ -175,20 +181,64 @@ pub(crate) async fn run(options: &Options) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// All that is measured, in the order of the table.
+fn setups(options: &Options) -> Vec<Setup> {
+    let mut setups = Vec::new();
+    for work in [Work::Get, Work::Post, Work::List] {
+        let setup = Setup {
+            work,
+            placement: Placement::SameNode,
+            instances: 1,
+            connections: options.connections,
+            shares: true,
+        };
+        if work != Work::List {
+            setups.push(Setup { shares: false, ..setup });
+        }
+        setups.push(setup);
+        for placement in [Placement::SameNode, Placement::NodeEach] {
+            if placement == Placement::NodeEach && options.engine == Engine::Mysql {
+                // One node alone takes writes.
+                continue;
+            }
+            setups.extend((2..=INSTANCES).map(|instances| Setup {
+                placement,
+                instances: usize::from(instances),
+                connections: options.connections / u32::from(instances),
+                ..setup
+            }));
+            setups.push(Setup {
+                placement,
+                instances: usize::from(INSTANCES),
+                ..setup
+            });
+        }
+    }
+    setups
+}
+
 impl Scaling<'_> {
-    async fn measure(&self, work: Work, placement: Placement, instances: usize) -> Result<Row> {
+    async fn measure(&self, setup: Setup) -> Result<Row> {
+        let Setup {
+            work,
+            placement,
+            instances,
+            connections,
+            shares,
+        } = setup;
+        let product = if shares { &self.product } else { &self.unshared_product };
         let mut servers = Vec::new();
         for instance in 0..instances {
             let database = match placement {
                 Placement::SameNode => self.database.clone(),
                 Placement::NodeEach => self.database.with_hosts_rotated(instance),
             };
-            servers.push(self.product.serve(&database).await?);
+            servers.push(product.serve(&database).await?);
         }
         let mut rounds = Vec::new();
         // The first round only warms up what a request needs.
         for round in 0..=self.options.rounds {
-            let row = self.round(work, placement, &servers).await?;
+            let row = self.round(setup, &servers).await?;
             if round > 0 {
                 rounds.push(row);
             }
@@ -203,33 +253,34 @@ impl Scaling<'_> {
         let node_micros = (0..usize::from(NODES))
             .map(|node| of(&|row| row.node_micros.get(node).copied().unwrap_or_default()))
             .collect();
-        let shares = rounds.iter().all(|row| row.requests_per_statement.is_some());
+        let is_known = rounds.iter().all(|row| row.requests_per_statement.is_some());
         Ok(Row {
             work,
             placement,
             instances,
+            connections,
+            shares,
             requests_per_second: of(&|row| row.requests_per_second),
             product_micros: of(&|row| row.product_micros),
             node_micros,
-            requests_per_statement: shares.then(|| of(&|row| row.requests_per_statement.unwrap_or_default())),
+            requests_per_statement: is_known.then(|| of(&|row| row.requests_per_statement.unwrap_or_default())),
         })
     }
 
-    async fn round(&self, work: Work, placement: Placement, servers: &[Server]) -> Result<Row> {
-        let requests = match work {
+    async fn round(&self, setup: Setup, servers: &[Server]) -> Result<Row> {
+        let requests = match setup.work {
             Work::Get => Requests::get(self.ids.iter().map(|id| format!("/api/v1/users/{id}"))),
             Work::Post => Requests::post_user("/api/v1/users", &self.next_user),
             Work::List => Requests::get(["/api/v1/users?per_page=20".to_owned()]),
         };
-        let instances = u32::try_from(servers.len())?;
         let load = Load {
-            connections: self.options.connections / instances,
+            connections: setup.connections,
             duration: Duration::from_secs(self.options.seconds),
             pace: Pace::Closed,
         };
-        let before = self.seen(work, servers).await?;
+        let before = self.seen(setup.work, servers).await?;
         let samples = try_join_all(servers.iter().map(|server| drive(server.address, &requests, load))).await?;
-        let after = self.seen(work, servers).await?;
+        let after = self.seen(setup.work, servers).await?;
         for server in servers {
             server.empty_log()?;
         }
@@ -238,9 +289,11 @@ impl Scaling<'_> {
         let nodes = before.node_micros.iter().zip(&after.node_micros);
         let statements = after.statements - before.statements;
         Ok(Row {
-            work,
-            placement,
-            instances: servers.len(),
+            work: setup.work,
+            placement: setup.placement,
+            instances: setup.instances,
+            connections: setup.connections,
+            shares: setup.shares,
             requests_per_second: samples.iter().map(crate::load::Sample::per_second).sum(),
             product_micros: per_request(before.product_micros, after.product_micros),
             node_micros: nodes.map(|(before, after)| per_request(*before, *after)).collect(),
@@ -300,17 +353,20 @@ fn line(row: &Row) -> String {
     let shared = row
         .requests_per_statement
         .map_or("–".to_owned(), |shared| format!("{shared:.1}"));
-    let (work, nodes_used) = match (row.work, row.placement) {
-        (Work::Get, Placement::SameNode) => ("get", "same"),
-        (Work::Get, Placement::NodeEach) => ("get", "one each"),
-        (Work::Post, Placement::SameNode) => ("post", "same"),
-        (Work::Post, Placement::NodeEach) => ("post", "one each"),
-        (Work::List, Placement::SameNode) => ("list", "same"),
-        (Work::List, Placement::NodeEach) => ("list", "one each"),
+    let work = match row.work {
+        Work::Get => "get",
+        Work::Post => "post",
+        Work::List => "list",
     };
+    let nodes_used = match row.placement {
+        Placement::SameNode => "same",
+        Placement::NodeEach => "one each",
+    };
+    let unshared = if row.shares { "" } else { ", unshared" };
     format!(
-        "| {work} | {nodes_used} | {} | {:.0} | {:.1} | {} | {shared} |",
+        "| {work}{unshared} | {nodes_used} | {} × {} | {:.0} | {:.1} | {} | {shared} |",
         row.instances,
+        row.connections,
         row.requests_per_second,
         row.product_micros,
         nodes.join(" / ")
@@ -319,7 +375,7 @@ fn line(row: &Row) -> String {
 
 /// All of it, as a table of Markdown.
 fn table(rows: &[Row]) -> String {
-    let head = "| work | node | instances | requests/s here | product µs/request | nodes µs/request | requests/statement |\n\
+    let head = "| work | node | instances × connections | requests/s here | product µs/request | nodes µs/request | requests/statement |\n\
                 | --- | --- | ---: | ---: | ---: | ---: | ---: |";
     let lines: Vec<_> = rows.iter().map(line).collect();
     format!("{head}\n{}", lines.join("\n"))
@@ -342,6 +398,8 @@ mod tests {
             work: Work::Post,
             placement: Placement::NodeEach,
             instances: 2,
+            connections: 48,
+            shares: false,
             requests_per_second: 1234.4,
             product_micros: 20.04,
             node_micros: vec![10.0, 11.0, 3.0],
@@ -349,7 +407,7 @@ mod tests {
         };
         let table = table(&[row]);
         assert!(
-            table.ends_with("| post | one each | 2 | 1234 | 20.0 | 10.0 / 11.0 / 3.0 | – |"),
+            table.ends_with("| post, unshared | one each | 2 × 48 | 1234 | 20.0 | 10.0 / 11.0 / 3.0 | – |"),
             "{table}"
         );
     }

@@ -240,19 +240,18 @@ async fn node_loss(setup: &Setup<'_>) -> Result<Outcome> {
         stage.healthy().await;
         let node = cluster.writer().await?;
         let felt = stage.fault_begins();
-        let (fault, bound) = match loss {
+        let fault = match loss {
             Loss::Killed => {
                 cluster.kill(node).await?;
-                ("node killed", BACK_AFTER_FAIL_OVER)
+                "node killed"
             }
             Loss::Silent => {
                 cluster.freeze(node)?;
-                // Requests that were under way to it when the others took over may fail at their own limit.
-                ("node silent", BACK_AT_ONCE)
+                "node silent"
             }
         };
         cluster.written_without(node).await?;
-        stage.fault_ended(fault, &felt, bound).await;
+        stage.fault_ended(fault, &felt, BACK_AFTER_FAIL_OVER).await;
         if matches!(loss, Loss::Silent) {
             cluster.kill(node).await?;
         }

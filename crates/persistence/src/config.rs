@@ -15,7 +15,7 @@ pub struct DatabaseOptions {
     pub replicas: Vec<SecretString>,
     /// The age of its data beyond which a replica is left out.
     pub replica_max_lag: Duration,
-    /// Connections that each pool keeps open when idle.
+    /// Connections that each pool keeps open when idle; to a server, half of `max_connections` at most.
     pub min_connections: u32,
     /// The most connections of each pool, at least 1. With SQLite it sizes the readers; the writer is one.
     pub max_connections: u32,

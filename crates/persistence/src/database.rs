@@ -54,7 +54,7 @@ pub enum Freshness {
 
 impl Database {
     /// Opens the pools. Connections to a server open when first needed, so this succeeds while the server is down. Of a database
-    /// with several nodes the one that takes writes is looked for first, for three seconds at most.
+    /// with several nodes the one that takes writes is looked for first, for two seconds at most.
     ///
     /// Such a database has a task that keeps the pools with that node; it ends with the last clone of this value.
     ///
@@ -176,6 +176,15 @@ impl Database {
     #[must_use]
     pub fn node_moves(&self) -> u64 {
         self.writer.follower.as_ref().map_or(0, |follower| follower.moves())
+    }
+
+    /// Whether a node of the primary took writes when they were last looked at; always where it has but one.
+    #[must_use]
+    pub fn has_writable_node(&self) -> bool {
+        self.writer
+            .follower
+            .as_ref()
+            .is_none_or(|follower| follower.has_writable())
     }
 
     /// Keeps finding out which replicas are fresh enough to be used; without it none is. Never completes, except at once

@@ -4,6 +4,7 @@
 //! - `connect`: how pools are opened
 //! - `sessions`: how a session with a server is set up, and whether the server takes writes
 //! - `nodes`: several nodes of one database, of which the pools use one that takes writes
+//! - `nowhere`: where connections are refused while none of them does
 //! - `server_pool`: pools that mistrust connections which may be broken
 //! - `ddl`: how statements are read and what they lock, for the lint of migrations
 //! - `errors`: what the drivers' error codes mean
@@ -23,6 +24,7 @@ mod ddl;
 mod errors;
 mod migration_lock;
 mod nodes;
+mod nowhere;
 mod returning;
 mod schema;
 mod server_pool;

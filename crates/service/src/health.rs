@@ -96,6 +96,12 @@ impl HealthService {
         self.database.node_moves()
     }
 
+    /// Whether a node of the database took writes when they were last looked at; always where it has but one.
+    #[must_use]
+    pub fn has_writable_node(&self) -> bool {
+        self.database.has_writable_node()
+    }
+
     /// How busy each pool of connections is now.
     #[must_use]
     pub fn pools(&self) -> Vec<PoolStatus> {

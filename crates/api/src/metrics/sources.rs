@@ -94,7 +94,7 @@ impl Sources {
         Ok(())
     }
 
-    /// Which node of the database is used; nothing where there is but one.
+    /// Which node of the database is used, and whether any takes writes; nothing where there is but one.
     fn encode_nodes(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
         let nodes = self.health.nodes();
         if nodes.is_empty() {
@@ -106,6 +106,10 @@ impl Sources {
             used.encode_family(&[("node", node.host.as_str())])?
                 .encode_gauge(&i64::from(node.is_used))?;
         }
+        let help = "Whether any database node takes writes";
+        encoder
+            .encode_descriptor("db_node_writable", help, None, MetricType::Gauge)?
+            .encode_gauge(&i64::from(self.health.has_writable_node()))?;
         let help = "How often another database node was taken";
         encoder
             .encode_descriptor("db_node_moves", help, None, MetricType::Counter)?

@@ -64,7 +64,7 @@ pub(crate) struct Pools {
 
 /// Opens the pools that `options` describe. No server is contacted: connections open when they are first needed, so a
 /// program starts, and says that it is not ready, while its database is still down. A SQLite file is opened at once. Of several
-/// nodes one is looked for first, for three seconds at most.
+/// nodes one is looked for first, for two seconds at most.
 pub(crate) async fn open(options: &DatabaseOptions) -> Result<Pools, PersistenceError> {
     match options.engine()? {
         Engine::Sqlite => open_sqlite(options).await,

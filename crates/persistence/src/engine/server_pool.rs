@@ -17,6 +17,10 @@ use crate::{DatabaseOptions, watched::Trust};
 /// packets without a word.
 const PING_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// How long a connection to a server that is not wanted any more may take to say that it hears the farewell. Whoever waits for
+/// another connection waits for this first.
+pub(super) const FAREWELL_TIMEOUT: Duration = Duration::from_millis(250);
+
 /// How long one attempt to replace a connection may take.
 const RECONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -42,6 +46,7 @@ pub(super) fn server_pool<DB: Server>(
     let limit = options.statement_timeout;
     let (of_first, of_replacement) = (insert_returning.clone(), insert_returning.clone());
     pool_options::<DB>(options)
+        .min_connections(kept_open(options))
         .max_lifetime(options.max_lifetime)
         .after_connect(move |connection, _| DB::set_up(connection, limit, of_first.clone()))
         .before_acquire(move |connection, state| {
@@ -51,7 +56,8 @@ pub(super) fn server_pool<DB: Server>(
                 if !has_moved && !must_ask {
                     return Ok(true);
                 }
-                match timeout(PING_TIMEOUT, connection.ping()).await {
+                let patience = if has_moved { FAREWELL_TIMEOUT } else { PING_TIMEOUT };
+                match timeout(patience, connection.ping()).await {
                     // Whoever answers listens to a farewell as well; the pool then opens another connection.
                     Ok(_) if has_moved => Ok(false),
                     Ok(Ok(())) => Ok(true),
@@ -70,7 +76,7 @@ pub(super) fn server_pool<DB: Server>(
             let has_moved = condemning.has_moved(state.age);
             let nodes = to_condemn.clone();
             async move {
-                if has_moved && timeout(PING_TIMEOUT, connection.ping()).await.is_ok() {
+                if has_moved && timeout(FAREWELL_TIMEOUT, connection.ping()).await.is_ok() {
                     return Ok(false);
                 }
                 if is_condemned || has_moved {
@@ -83,6 +89,13 @@ pub(super) fn server_pool<DB: Server>(
             .boxed()
         })
         .connect_lazy_with(nodes.options().clone())
+}
+
+/// How many connections the driver keeps open: as many as are wanted, but half of the pool at most. It tries for five minutes to
+/// replace one that was lost (sqlx 0.9, `min_connections_maintenance`), with pauses that double up to a minute, and holds a place
+/// of the pool meanwhile. After an outage of half a minute there would be no place left for whoever could be served.
+fn kept_open(options: &DatabaseOptions) -> u32 {
+    options.min_connections.min(options.max_connections / 2)
 }
 
 /// Puts a new connection in the place of one that cannot be used any more, as soon as the server can be reached.

@@ -1,6 +1,6 @@
 //! How a session with a server is set up, and whether the server it is with takes writes.
 
-use std::{str::FromStr, time::Duration};
+use std::{net::SocketAddr, str::FromStr, sync::Once, time::Duration};
 
 use futures_util::{FutureExt, future::BoxFuture};
 use sea_orm::{
@@ -25,6 +25,9 @@ const GALERA_WAITS: u32 = 7;
 /// Galera's number for a node that is part of its cluster and up to date.
 const GALERA_SYNCED: &str = "4";
 
+/// It is told once that an account may not see the members of its group.
+static MAY_NOT_LOOK: Once = Once::new();
+
 /// Whether a server takes writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Standing {
@@ -45,6 +48,9 @@ pub(super) trait Server: sqlx::Database<Connection: Connection<Options = <Self a
     fn adapt(options: <Self as Server>::Options) -> <Self as Server>::Options {
         options
     }
+
+    /// The same with another address.
+    fn at(options: &<Self as Server>::Options, address: SocketAddr) -> <Self as Server>::Options;
 
     /// Sets up a session: how long a statement may take, and how it sees what others wrote.
     fn set_up(
@@ -67,6 +73,10 @@ impl Server for sqlx::MySql {
     /// other one is the default of every server that has it.
     fn adapt(options: MySqlConnectOptions) -> MySqlConnectOptions {
         options.pipes_as_concat(false).no_engine_substitution(false)
+    }
+
+    fn at(options: &MySqlConnectOptions, address: SocketAddr) -> MySqlConnectOptions {
+        options.clone().host(&address.ip().to_string()).port(address.port())
     }
 
     fn set_up(
@@ -94,11 +104,18 @@ impl Server for sqlx::MySql {
                 }
             }
             if is_in_group {
-                // Nothing, where the account may not look.
                 let group = "SELECT 'is of use', IF(SUM(member_id = @@server_uuid AND member_state = 'ONLINE') = 1 \
                              AND 2 * SUM(member_state <> 'UNREACHABLE') > COUNT(*), 'yes', 'no') \
                              FROM performance_schema.replication_group_members";
                 let group = named_values(connection, group).await?;
+                if group.is_empty() {
+                    MAY_NOT_LOOK.call_once(|| {
+                        tracing::warn!(
+                            "the account may not see the members of its group, so one without a majority counts as one that \
+                             takes writes: GRANT SELECT ON performance_schema.replication_group_members"
+                        );
+                    });
+                }
                 if group.iter().any(|(_, is_of_use)| is_of_use == "no") {
                     return Ok(Standing::ReadOnly);
                 }
@@ -123,6 +140,10 @@ impl Server for sqlx::Postgres {
 
     fn adapt(options: PgConnectOptions) -> PgConnectOptions {
         options.application_name("async-starter")
+    }
+
+    fn at(options: &PgConnectOptions, address: SocketAddr) -> PgConnectOptions {
+        options.clone().host(&address.ip().to_string()).port(address.port())
     }
 
     fn set_up(

@@ -12,21 +12,22 @@ use crate::{
     engine::{self, LockedConnection},
 };
 
-/// How often it is looked whether another process has recorded the step that it was faster with.
-const RECORD_LOOKS: u32 = 100;
+/// How often a statement that is in conflict is tried, and how often it is looked whether another process has recorded the step
+/// that it was faster with.
+const ATTEMPTS: u32 = 100;
 
-/// How far these looks are apart.
-const RECORD_PAUSE: Duration = Duration::from_millis(100);
+/// How far these are apart.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// Applies a step where DDL is its own transaction, and where another process, on another node of a cluster, may do the same now.
 /// The database decides who of the two does it; the other waits until it is recorded.
 pub(super) async fn apply_beside_others(connection: LockedConnection<'_>, step: &Step) -> Result<(), DbErr> {
     let manager = SchemaManager::new(connection.executor());
-    match step.up(&manager).await {
+    match until_no_conflict(|| step.up(&manager)).await {
         Ok(()) => record(&manager, step).await,
         Err(error) if engine::has_happened_already(&error) => {
             tracing::info!(step = step.name, %error, "the step has happened already; waiting until it is recorded");
-            for _ in 0..RECORD_LOOKS {
+            for _ in 0..ATTEMPTS {
                 if recorded(connection.executor())
                     .await?
                     .iter()
@@ -34,7 +35,7 @@ pub(super) async fn apply_beside_others(connection: LockedConnection<'_>, step: 
                 {
                     return Ok(());
                 }
-                sleep(RECORD_PAUSE).await;
+                sleep(PAUSE).await;
             }
             Err(DbErr::Migration(format!(
                 "{}: {error}; it is not recorded as applied. If no other process migrates, one was ended between the two: check what \
@@ -47,7 +48,7 @@ pub(super) async fn apply_beside_others(connection: LockedConnection<'_>, step: 
     }
 }
 
-/// Records a step as applied. On a cluster the record may be in conflict with what another node does.
+/// Records a step as applied.
 async fn record(manager: &SchemaManager<'_>, step: &Step) -> Result<(), DbErr> {
     let applied_at = SystemTime::now()
         .duration_since(UNIX_EPOCH)
@@ -57,23 +58,33 @@ async fn record(manager: &SchemaManager<'_>, step: &Step) -> Result<(), DbErr> {
         version: ActiveValue::Set(step.name.to_owned()),
         applied_at: ActiveValue::Set(i64::try_from(applied_at).unwrap_or(i64::MAX)),
     };
-    for _ in 1..RECORD_LOOKS {
-        let recorded = seaql_migrations::Entity::insert(row.clone())
-            .exec_without_returning(manager.get_connection())
-            .await;
-        match recorded {
-            Ok(_) => return Ok(()),
-            Err(error) if engine::is_unique_violation(&error) => return Ok(()),
-            Err(error) => match PersistenceError::from(error.clone()) {
-                PersistenceError::TransactionConflict(_) | PersistenceError::LockTimeout(_) => {
-                    sleep(RECORD_PAUSE).await;
-                }
-                _ => return Err(error),
-            },
+    let recorded = until_no_conflict(|| {
+        seaql_migrations::Entity::insert(row.clone()).exec_without_returning(manager.get_connection())
+    });
+    match recorded.await {
+        Ok(_) => Ok(()),
+        Err(error) if engine::is_unique_violation(&error) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Tries again what was in conflict with another node, or waited too long for a lock. Both left nothing behind.
+async fn until_no_conflict<T, F>(attempt: impl Fn() -> F) -> Result<T, DbErr>
+where
+    F: Future<Output = Result<T, DbErr>>,
+{
+    for _ in 1..ATTEMPTS {
+        match attempt().await {
+            Err(error) if is_passing(&error) => sleep(PAUSE).await,
+            outcome => return outcome,
         }
     }
-    seaql_migrations::Entity::insert(row)
-        .exec_without_returning(manager.get_connection())
-        .await
-        .map(|_| ())
+    attempt().await
+}
+
+fn is_passing(error: &DbErr) -> bool {
+    matches!(
+        PersistenceError::from(error.clone()),
+        PersistenceError::TransactionConflict(_) | PersistenceError::LockTimeout(_)
+    )
 }

@@ -48,8 +48,11 @@ fn main() -> ExitCode {
         outage::a_database_that_falls_silent_is_survived,
         outage::connections_that_the_network_forgot_are_given_up,
         outage::a_server_that_starts_before_its_database_becomes_ready,
+        outage::a_pool_whose_server_was_away_for_long_serves_as_soon_as_it_is_back,
         nodes::the_next_node_is_used_when_one_is_lost_and_kept_when_the_first_is_back,
         nodes::a_node_that_falls_silent_is_left,
+        nodes::a_node_that_was_silent_for_a_while_is_connected_to_again,
+        nodes::who_waits_for_a_connection_is_served_as_soon_as_a_node_takes_writes,
         nodes::a_node_that_is_down_at_the_start_is_passed_over,
         rate_limit::production_limits_requests_and_warns_where_no_proxy_is_named,
         rate_limit::an_outage_of_the_shared_store_is_one_line_in_the_log,
@@ -100,6 +103,7 @@ fn main() -> ExitCode {
         starting::init_sql_makes_a_database_that_is_ready_at_once,
         starting::three_servers_started_at_once_agree_on_the_schema,
         migrating::eight_processes_at_once_apply_each_step_once,
+        migrating::a_step_that_is_done_and_not_recorded_is_waited_for_and_then_named,
         migrating::status_tells_by_its_exit_code_whether_anything_is_pending,
         migrating::steps_are_applied_and_reverted_one_by_one,
         migrating::fresh_starts_over_but_not_in_production,
@@ -133,6 +137,7 @@ fn on_clusters() -> Vec<TestCase> {
     let group = on_every_empty_engine![
         migrating::processes_that_list_the_nodes_of_a_group_in_any_order_apply_each_step_once,
         nodes::a_planned_change_of_the_primary_is_followed,
+        nodes::an_account_that_may_not_look_at_the_group_is_told_so,
     ];
     let galera = galera
         .into_iter()

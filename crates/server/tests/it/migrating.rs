@@ -1,11 +1,14 @@
 //! The commands that change the schema.
 
+use std::time::Duration;
+
+use futures_util::future::join;
 use persistence::{
     ServerAddress, UserRepository,
     test_db::{TestDatabase, TestEngine, variable},
 };
 use serde_json::Value;
-use tokio::sync::Mutex;
+use tokio::{sync::Mutex, time::sleep};
 
 use crate::support::{Outcome, run};
 
@@ -62,6 +65,36 @@ pub(crate) async fn eight_processes_at_once_apply_each_step_once(db: TestDatabas
         assert_eq!(times, 1, "{line}: {printed:?}");
     }
     assert!(printed.iter().any(|text| text == "nothing to do\n"), "{printed:?}");
+}
+
+/// A process may die, or be slower than another on another node, between a step and its record, where DDL is its own transaction.
+pub(crate) async fn a_step_that_is_done_and_not_recorded_is_waited_for_and_then_named(db: TestDatabase) {
+    if !matches!(db.engine(), TestEngine::MySql | TestEngine::MariaDb) {
+        // There a step and its record are one transaction.
+        return;
+    }
+    migrate(&db, &["up", "2"]).await.success();
+    let steps = recorded(&db).await;
+    let second = &steps[1];
+    db.execute(&format!("DELETE FROM seaql_migrations WHERE version = '{second}'"))
+        .await;
+    let record = format!("INSERT INTO seaql_migrations (version, applied_at) VALUES ('{second}', UNIX_TIMESTAMP())");
+
+    // Nobody records it.
+    let left = migrate(&db, &["up"]).await;
+    assert_eq!(left.code, Some(1), "{left:?}");
+    assert!(left.stderr.contains(&record), "{left:?}");
+    assert_eq!(recorded(&db).await, steps[..1]);
+
+    // Somebody does, a little later.
+    let recording = async {
+        sleep(Duration::from_secs(1)).await;
+        db.execute(&record).await;
+    };
+    let (up, ()) = join(migrate(&db, &["up"]), recording).await;
+    let printed = up.success();
+    assert!(!printed.contains(second.as_str()), "{printed}");
+    assert!(status(&db).await.iter().all(|(_, applied)| *applied));
 }
 
 /// The variables that name the nodes of clusters, separated by commas.

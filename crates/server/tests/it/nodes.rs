@@ -3,11 +3,14 @@
 
 use std::time::{Duration, Instant};
 
+use futures_util::future::{join, join_all};
 use persistence::{
     ServerAddress,
     test_db::{TestDatabase, TestEngine, variable},
 };
 use serde_json::json;
+use tokio::time::sleep;
+use url::Url;
 
 use crate::{
     migrating::{GROUP, GROUP_IN_USE},
@@ -39,6 +42,10 @@ async fn uses(server: &Server, host: &str) -> bool {
     metrics.contains(&format!("db_node_used{{node=\"{host}\"}} 1\n"))
 }
 
+async fn has_none(server: &Server) -> bool {
+    text_of(server, "/metrics").await.contains("\ndb_node_writable 0\n")
+}
+
 async fn node_in_use(server: &Server) -> String {
     let metrics = text_of(server, "/metrics").await;
     let node = metrics
@@ -52,10 +59,7 @@ pub(crate) async fn the_next_node_is_used_when_one_is_lost_and_kept_when_the_fir
         // It has no nodes.
         return;
     }
-    let (first, second) = (
-        Proxy::start(db.url(), Door::Open).await,
-        Proxy::start(db.url(), Door::Open).await,
-    );
+    let (first, second) = (Proxy::start(db.url(), Door::Open), Proxy::start(db.url(), Door::Open));
     let address = address(&db, &[&first, &second]);
     let server = Server::start(&[("DATABASE_URL", &address), ("DB_POOL_TIMEOUT", "2")]).await;
     assert_eq!(create(&server, "ann").await, 201);
@@ -76,6 +80,15 @@ pub(crate) async fn the_next_node_is_used_when_one_is_lost_and_kept_when_the_fir
         assert_eq!(create(&server, name).await, 201);
     }
     assert!(uses(&server, &second.host()).await);
+
+    // Not even when the node in use does not answer those who ask it, and all nodes are looked at again.
+    second.set(Door::Forgotten);
+    sleep(MOVE).await;
+    eventually("the second node serves on new connections", || async {
+        [201, 409].contains(&create(&server, "fay").await)
+    })
+    .await;
+    assert!(uses(&server, &second.host()).await);
     let log = server.stop().await;
     let moves: Vec<_> = log
         .lines()
@@ -91,10 +104,7 @@ pub(crate) async fn a_node_that_falls_silent_is_left(db: TestDatabase) {
         // It has no nodes.
         return;
     }
-    let (first, second) = (
-        Proxy::start(db.url(), Door::Open).await,
-        Proxy::start(db.url(), Door::Open).await,
-    );
+    let (first, second) = (Proxy::start(db.url(), Door::Open), Proxy::start(db.url(), Door::Open));
     let address = address(&db, &[&first, &second]);
     let settings = [
         ("DATABASE_URL", address.as_str()),
@@ -117,6 +127,64 @@ pub(crate) async fn a_node_that_falls_silent_is_left(db: TestDatabase) {
     .await;
 }
 
+/// Whoever is about to be connected does not wait for the greeting of a silent node, but for a node that is of use.
+pub(crate) async fn who_waits_for_a_connection_is_served_as_soon_as_a_node_takes_writes(db: TestDatabase) {
+    if db.engine() == TestEngine::Sqlite {
+        // It has no nodes.
+        return;
+    }
+    let (first, second) = (Proxy::start(db.url(), Door::Silent), Proxy::start(db.url(), Door::Shut));
+    let address = address(&db, &[&first, &second]);
+    let settings = [
+        ("DATABASE_URL", address.as_str()),
+        ("DB_AUTO_MIGRATE", "false"),
+        ("DB_POOL_TIMEOUT", "10"),
+    ];
+    let server = Server::start(&settings).await;
+    eventually("it is known that no node takes writes", || has_none(&server)).await;
+
+    let waiting = join_all(["ann", "bob", "cem"].map(|name| create(&server, name)));
+    let opened = async {
+        // They are sent, and wait.
+        sleep(Duration::from_millis(500)).await;
+        second.set(Door::Open);
+        Instant::now()
+    };
+    let (answers, opened) = join(waiting, opened).await;
+    assert_eq!(answers, [201, 201, 201]);
+    assert!(opened.elapsed() < MOVE, "{:?}", opened.elapsed());
+    assert!(uses(&server, &second.host()).await);
+}
+
+/// A machine that was frozen for a while goes on where it was: it answers late, but on the connections that it had.
+pub(crate) async fn a_node_that_was_silent_for_a_while_is_connected_to_again(db: TestDatabase) {
+    if db.engine() == TestEngine::Sqlite {
+        // It has no nodes.
+        return;
+    }
+    let (first, second) = (Proxy::start(db.url(), Door::Open), Proxy::start(db.url(), Door::Shut));
+    let address = address(&db, &[&first, &second]);
+    let settings = [("DATABASE_URL", address.as_str()), ("DB_POOL_TIMEOUT", "2")];
+    let server = Server::start(&settings).await;
+    assert_eq!(create(&server, "ann").await, 201);
+    for _ in 0..2 {
+        first.set(Door::Silent);
+        eventually("it is known that no node takes writes", || has_none(&server)).await;
+        first.set(Door::Open);
+        eventually("it is known that a node takes writes", || async {
+            !has_none(&server).await
+        })
+        .await;
+        // More than there are connections that rest.
+        let lists = join_all((0..20).map(|_| server.get("/api/v1/users"))).await;
+        for list in lists {
+            assert_eq!(list.status, 200, "{list:?}");
+        }
+    }
+    let log = server.stop().await;
+    assert_eq!(log.matches("no node in DATABASE_URL takes writes").count(), 2, "{log}");
+}
+
 /// Whether it refuses connections or keeps silent.
 pub(crate) async fn a_node_that_is_down_at_the_start_is_passed_over(db: TestDatabase) {
     if db.engine() == TestEngine::Sqlite {
@@ -124,10 +192,7 @@ pub(crate) async fn a_node_that_is_down_at_the_start_is_passed_over(db: TestData
         return;
     }
     for (door, name) in [(Door::Shut, "ann"), (Door::Silent, "bob")] {
-        let (first, second) = (
-            Proxy::start(db.url(), door).await,
-            Proxy::start(db.url(), Door::Open).await,
-        );
+        let (first, second) = (Proxy::start(db.url(), door), Proxy::start(db.url(), Door::Open));
         let server = Server::start(&[("DATABASE_URL", &address(&db, &[&first, &second]))]).await;
         assert_eq!(create(&server, name).await, 201);
         assert!(uses(&server, &second.host()).await);
@@ -182,5 +247,36 @@ pub(crate) async fn a_planned_change_of_the_primary_is_followed(_: TestDatabase)
         );
     }
     server.stop().await;
+    db.remove().await;
+}
+
+/// Only who may look at the members of a group can tell one that hears too few of the others.
+pub(crate) async fn an_account_that_may_not_look_at_the_group_is_told_so(_: TestDatabase) {
+    let _alone = GROUP_IN_USE.lock().await;
+    let nodes = variable(GROUP).unwrap();
+    let nodes: Vec<_> = nodes.split(',').collect();
+    let hosts: Vec<_> = nodes.iter().map(|node| ServerAddress::parse(node).hosts()[0]).collect();
+    let group = ServerAddress::parse(nodes[0]).with_host(&hosts.join(","));
+    let db = TestDatabase::create_at(TestEngine::MySql, &group).await;
+    let mut address = Url::parse(db.url()).unwrap();
+    let database = address.path().trim_start_matches('/').to_owned();
+    let account = format!("plain-{}", &database[database.len() - 8..]);
+    address.set_username(&account).unwrap();
+    address.set_password(Some("plain-secret")).unwrap();
+    for statement in [
+        format!("CREATE USER '{account}'@'%' IDENTIFIED BY 'plain-secret'"),
+        format!("GRANT SELECT, INSERT, UPDATE, DELETE ON `{database}`.* TO '{account}'@'%'"),
+    ] {
+        db.execute(&statement).await;
+    }
+    let warning = "GRANT SELECT ON performance_schema.replication_group_members";
+    for (name, is_warned) in [("ann", true), ("bob", false)] {
+        let settings = [("DATABASE_URL", address.as_str()), ("DB_AUTO_MIGRATE", "false")];
+        let server = Server::start(&settings).await;
+        assert_eq!(create(&server, name).await, 201);
+        assert_eq!(server.stop().await.matches(warning).count(), usize::from(is_warned));
+        db.execute(&format!("{warning} TO '{account}'@'%'")).await;
+    }
+    db.execute(&format!("DROP USER '{account}'@'%'")).await;
     db.remove().await;
 }

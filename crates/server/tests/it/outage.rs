@@ -6,8 +6,10 @@ use futures_util::future::join_all;
 use persistence::test_db::{TestDatabase, TestEngine};
 use serde_json::json;
 
+use tokio::time::sleep;
+
 use crate::{
-    proxy::{Door, Proxy},
+    proxy::{Door, Proxy, Site},
     support::{Answer, Server, eventually},
 };
 
@@ -66,7 +68,7 @@ pub(crate) async fn a_database_that_goes_away_and_comes_back_is_survived(db: Tes
         // There is no way to lose it.
         return;
     }
-    let proxy = Proxy::start(db.url(), Door::Open).await;
+    let proxy = Proxy::start(db.url(), Door::Open);
     let settings = [("DATABASE_URL", proxy.url()), ("DB_POOL_TIMEOUT", "2")];
     let server = Server::start(&settings).await;
     let mut users = 0;
@@ -102,7 +104,7 @@ pub(crate) async fn a_database_that_falls_silent_is_survived(db: TestDatabase) {
     if db.engine() == TestEngine::Sqlite {
         return;
     }
-    let proxy = Proxy::start(db.url(), Door::Open).await;
+    let proxy = Proxy::start(db.url(), Door::Open);
     let settings = [
         ("DATABASE_URL", proxy.url()),
         ("DB_POOL_TIMEOUT", "1"),
@@ -130,7 +132,7 @@ pub(crate) async fn connections_that_the_network_forgot_are_given_up(db: TestDat
     if db.engine() == TestEngine::Sqlite {
         return;
     }
-    let proxy = Proxy::start(db.url(), Door::Open).await;
+    let proxy = Proxy::start(db.url(), Door::Open);
     let settings = [
         ("DATABASE_URL", proxy.url()),
         ("DB_POOL_TIMEOUT", "2"),
@@ -155,7 +157,7 @@ pub(crate) async fn a_server_that_starts_before_its_database_becomes_ready(db: T
     if db.engine() == TestEngine::Sqlite {
         return;
     }
-    let proxy = Proxy::start(db.url(), Door::Shut).await;
+    let proxy = Proxy::start(db.url(), Door::Shut);
     let settings = [
         ("DATABASE_URL", proxy.url()),
         ("ENVIRONMENT", "staging"),
@@ -168,5 +170,28 @@ pub(crate) async fn a_server_that_starts_before_its_database_becomes_ready(db: T
     proxy.set(Door::Open);
     recovers(&server).await;
     assert_eq!(create(&server, 1).await.status, 201);
+    server.stop().await;
+}
+
+/// The driver keeps trying to open the connections that it is to keep, with pauses that double. They must not cost a place.
+pub(crate) async fn a_pool_whose_server_was_away_for_long_serves_as_soon_as_it_is_back(db: TestDatabase) {
+    if db.engine() == TestEngine::Sqlite {
+        return;
+    }
+    let site = Site::before(db.url());
+    let settings = [
+        ("DATABASE_URL", site.url()),
+        ("DB_AUTO_MIGRATE", "false"),
+        ("DB_POOL_MIN_SIZE", "1"),
+        ("DB_POOL_MAX_SIZE", "1"),
+        ("DB_POOL_TIMEOUT", "2"),
+    ];
+    let server = Server::start(&settings).await;
+    // The tenth pause begins after 5.1 seconds, and lasts as long.
+    sleep(Duration::from_secs(6)).await;
+    let _proxy = site.open(Door::Open);
+    let opened = Instant::now();
+    eventually("it is served", || async { create(&server, 1).await.status == 201 }).await;
+    assert!(opened.elapsed() < Duration::from_secs(3), "{:?}", opened.elapsed());
     server.stop().await;
 }

@@ -1,8 +1,10 @@
 //! A door between the program and its database that a test opens and closes.
 
+use std::net::{Ipv4Addr, SocketAddr};
+
 use tokio::{
     io::copy_bidirectional,
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream},
     sync::watch,
 };
 use url::Url;
@@ -20,34 +22,54 @@ pub(crate) enum Door {
     Forgotten,
 }
 
+/// Where a proxy will be: connections are refused there, and nobody else takes the port.
+pub(crate) struct Site {
+    socket: TcpSocket,
+    target: String,
+    url: String,
+}
+
 /// The proxy. Dropping it ends all connections.
 pub(crate) struct Proxy {
     door: watch::Sender<Door>,
     url: String,
 }
 
-impl Proxy {
-    /// A proxy before the database at `url`.
-    pub(crate) async fn start(url: &str, door: Door) -> Self {
+impl Site {
+    /// A place before the database at `url`.
+    pub(crate) fn before(url: &str) -> Self {
         let mut through = Url::parse(url).unwrap();
         let target = format!("{}:{}", through.host_str().unwrap(), through.port().unwrap());
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let own = listener.local_addr().unwrap();
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).unwrap();
+        let own = socket.local_addr().unwrap();
         through.set_host(Some(&own.ip().to_string())).unwrap();
         through.set_port(Some(own.port())).unwrap();
-        let (door, watched) = watch::channel(door);
-        tokio::spawn(async move {
-            while watched.has_changed().is_ok() {
-                let Ok((client, _)) = listener.accept().await else {
-                    return;
-                };
-                tokio::spawn(pass(client, target.clone(), watched.clone()));
-            }
-        });
         Self {
-            door,
+            socket,
+            target,
             url: through.into(),
         }
+    }
+
+    /// The address of the database, through the proxy that will be here.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// From now on there is a proxy.
+    pub(crate) fn open(self, door: Door) -> Proxy {
+        let listener = self.socket.listen(1024).unwrap();
+        let (door, watched) = watch::channel(door);
+        tokio::spawn(accept(listener, self.target, watched));
+        Proxy { door, url: self.url }
+    }
+}
+
+impl Proxy {
+    /// A proxy before the database at `url`.
+    pub(crate) fn start(url: &str, door: Door) -> Self {
+        Site::before(url).open(door)
     }
 
     /// The address of the database, through the proxy.
@@ -64,6 +86,16 @@ impl Proxy {
     /// Changes what happens to connections.
     pub(crate) fn set(&self, door: Door) {
         self.door.send_replace(door);
+    }
+}
+
+/// Accepts connections until the proxy is dropped.
+async fn accept(listener: TcpListener, target: String, watched: watch::Receiver<Door>) {
+    while watched.has_changed().is_ok() {
+        let Ok((client, _)) = listener.accept().await else {
+            return;
+        };
+        tokio::spawn(pass(client, target.clone(), watched.clone()));
     }
 }
 

@@ -49,7 +49,7 @@ pub(crate) async fn an_outage_of_the_shared_store_is_one_line_in_the_log(db: Tes
 }
 
 pub(crate) async fn a_shared_store_that_goes_away_and_comes_back_is_survived(db: TestDatabase) {
-    let proxy = Proxy::start(&variable(REDIS).unwrap(), Door::Open).await;
+    let proxy = Proxy::start(&variable(REDIS).unwrap(), Door::Open);
     let settings = [
         ("DATABASE_URL", db.url()),
         ("RATE_LIMIT", "100000/day"),

@@ -46,7 +46,7 @@ impl Setting {
             eventually("the replica has the schema", || has_schema(&primary, &whole_server)).await;
             whole_server.close().await.unwrap();
             let url = primary.url_on(url);
-            proxies.push(Proxy::start(&url, Door::Open).await);
+            proxies.push(Proxy::start(&url, Door::Open));
             let replica = open(&primary, &url).await;
             let mark = "INSERT INTO users (id, name, email) VALUES (4000000000, 'Mark', 'mark@example.com')";
             for statement in ["SET SESSION sql_log_bin = 0", mark] {
@@ -242,7 +242,7 @@ pub(crate) async fn what_is_no_replica_of_the_primary_is_never_read_and_the_log_
     }
     // It has the schema, and no beat will ever come through.
     let stranger = TestDatabase::create(db.engine()).await;
-    let shut = Proxy::start(db.url(), Door::Shut).await;
+    let shut = Proxy::start(db.url(), Door::Shut);
     let nobody = at_a_port_of_nobody(db.url());
     let settings = [
         ("DATABASE_URL", db.url()),
