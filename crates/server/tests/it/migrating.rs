@@ -92,8 +92,7 @@ pub(crate) async fn a_step_that_is_done_and_not_recorded_is_waited_for_and_then_
         db.execute(&record).await;
     };
     let (up, ()) = join(migrate(&db, &["up"]), recording).await;
-    let printed = up.success();
-    assert!(!printed.contains(second.as_str()), "{printed}");
+    up.success();
     assert!(status(&db).await.iter().all(|(_, applied)| *applied));
 }
 

@@ -10,7 +10,6 @@ use persistence::{
 };
 use serde_json::json;
 use tokio::time::sleep;
-use url::Url;
 
 use crate::{
     migrating::{GROUP, GROUP_IN_USE},
@@ -258,11 +257,9 @@ pub(crate) async fn an_account_that_may_not_look_at_the_group_is_told_so(_: Test
     let hosts: Vec<_> = nodes.iter().map(|node| ServerAddress::parse(node).hosts()[0]).collect();
     let group = ServerAddress::parse(nodes[0]).with_host(&hosts.join(","));
     let db = TestDatabase::create_at(TestEngine::MySql, &group).await;
-    let mut address = Url::parse(db.url()).unwrap();
-    let database = address.path().trim_start_matches('/').to_owned();
+    let database = db.url().rsplit('/').next().unwrap();
     let account = format!("plain-{}", &database[database.len() - 8..]);
-    address.set_username(&account).unwrap();
-    address.set_password(Some("plain-secret")).unwrap();
+    let address = format!("mysql://{account}:plain-secret@{}/{database}", hosts.join(","));
     for statement in [
         format!("CREATE USER '{account}'@'%' IDENTIFIED BY 'plain-secret'"),
         format!("GRANT SELECT, INSERT, UPDATE, DELETE ON `{database}`.* TO '{account}'@'%'"),
