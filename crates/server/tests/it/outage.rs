@@ -9,7 +9,7 @@ use serde_json::json;
 use tokio::time::sleep;
 
 use crate::{
-    proxy::{Door, Proxy, Site},
+    proxy::{Door, Proxy},
     support::{Answer, Server, eventually},
 };
 
@@ -178,20 +178,22 @@ pub(crate) async fn a_pool_whose_server_was_away_for_long_serves_as_soon_as_it_i
     if db.engine() == TestEngine::Sqlite {
         return;
     }
-    let site = Site::before(db.url());
+    let proxy = Proxy::start(db.url(), Door::Open);
     let settings = [
-        ("DATABASE_URL", site.url()),
-        ("DB_AUTO_MIGRATE", "false"),
+        ("DATABASE_URL", proxy.url()),
         ("DB_POOL_MIN_SIZE", "1"),
         ("DB_POOL_MAX_SIZE", "1"),
         ("DB_POOL_TIMEOUT", "2"),
     ];
     let server = Server::start(&settings).await;
+    assert_eq!(create(&server, 0).await.status, 201);
+    let site = proxy.close().await;
+    assert_unavailable(&create(&server, 1).await);
     // The tenth pause begins after 5.1 seconds, and lasts as long.
     sleep(Duration::from_secs(6)).await;
     let _proxy = site.open(Door::Open);
     let opened = Instant::now();
-    eventually("it is served", || async { create(&server, 1).await.status == 201 }).await;
+    eventually("it is served", || async { create(&server, 2).await.status == 201 }).await;
     assert!(opened.elapsed() < Duration::from_secs(3), "{:?}", opened.elapsed());
     server.stop().await;
 }

@@ -6,6 +6,7 @@ use tokio::{
     io::copy_bidirectional,
     net::{TcpListener, TcpSocket, TcpStream},
     sync::watch,
+    task::JoinHandle,
 };
 use url::Url;
 
@@ -32,6 +33,9 @@ pub(crate) struct Site {
 /// The proxy. Dropping it ends all connections.
 pub(crate) struct Proxy {
     door: watch::Sender<Door>,
+    accepting: JoinHandle<()>,
+    port: u16,
+    target: String,
     url: String,
 }
 
@@ -40,8 +44,7 @@ impl Site {
     pub(crate) fn before(url: &str) -> Self {
         let mut through = Url::parse(url).unwrap();
         let target = format!("{}:{}", through.host_str().unwrap(), through.port().unwrap());
-        let socket = TcpSocket::new_v4().unwrap();
-        socket.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).unwrap();
+        let socket = reserve(0);
         let own = socket.local_addr().unwrap();
         through.set_host(Some(&own.ip().to_string())).unwrap();
         through.set_port(Some(own.port())).unwrap();
@@ -52,24 +55,45 @@ impl Site {
         }
     }
 
-    /// The address of the database, through the proxy that will be here.
-    pub(crate) fn url(&self) -> &str {
-        &self.url
-    }
-
     /// From now on there is a proxy.
     pub(crate) fn open(self, door: Door) -> Proxy {
         let listener = self.socket.listen(1024).unwrap();
+        let port = listener.local_addr().unwrap().port();
         let (door, watched) = watch::channel(door);
-        tokio::spawn(accept(listener, self.target, watched));
-        Proxy { door, url: self.url }
+        let accepting = tokio::spawn(accept(listener, self.target.clone(), watched));
+        Proxy {
+            door,
+            accepting,
+            port,
+            target: self.target,
+            url: self.url,
+        }
     }
+}
+
+fn reserve(port: u16) -> TcpSocket {
+    let socket = TcpSocket::new_v4().unwrap();
+    // Connections that have ended keep the port for a while.
+    socket.set_reuseaddr(true).unwrap();
+    socket.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).unwrap();
+    socket
 }
 
 impl Proxy {
     /// A proxy before the database at `url`.
     pub(crate) fn start(url: &str, door: Door) -> Self {
         Site::before(url).open(door)
+    }
+
+    /// Ends all connections, and refuses new ones.
+    pub(crate) async fn close(self) -> Site {
+        self.accepting.abort();
+        self.accepting.await.ok();
+        Site {
+            socket: reserve(self.port),
+            target: self.target,
+            url: self.url,
+        }
     }
 
     /// The address of the database, through the proxy.
