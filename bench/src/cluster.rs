@@ -133,11 +133,25 @@ impl Cluster {
     /// # Errors
     /// When it does not run.
     pub(crate) fn freeze(&self, node: u16) -> Result<()> {
+        self.signal(node, "STOP")
+    }
+
+    /// Lets a node that fell silent go on as if nothing had happened.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub(crate) fn thaw(&self, node: u16) -> Result<()> {
+        self.signal(node, "CONT")
+    }
+
+    fn signal(&self, node: u16, signal: &str) -> Result<()> {
         let process = self.process_of(node)?;
-        let stopped = Command::new("sh").args(["-c", r#"kill -STOP "$0""#, &process]).status();
+        let sent = Command::new("sh")
+            .args(["-c", r#"kill -s "$1" "$0""#, &process, signal])
+            .status();
         ensure!(
-            stopped.context("cannot run sh")?.success(),
-            "node {node} cannot be stopped"
+            sent.context("cannot run sh")?.success(),
+            "node {node} cannot be sent SIG{signal}"
         );
         Ok(())
     }

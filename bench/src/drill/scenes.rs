@@ -30,6 +30,8 @@ const DATABASE_KILLS: usize = 2;
 const INSTANCES: usize = 2;
 /// The product follows a cluster that takes writes again within this time.
 const BACK_AFTER_FAIL_OVER: Duration = Duration::from_secs(2);
+/// A pool whose connections are all to be kept open: what the driver does to keep them must not be in the way.
+const FULL_POOL: &[&str] = &["DB_POOL_MIN_SIZE=8", "DB_POOL_MAX_SIZE=8"];
 /// A node that comes back first in the order of the address is used again within this time.
 const RETURN: Duration = Duration::from_secs(12);
 
@@ -226,8 +228,10 @@ async fn rolling_restart(setup: &Setup<'_>) -> Result<Outcome> {
 enum Loss {
     /// Its connections break.
     Killed,
-    /// It keeps silent.
+    /// It keeps silent, and ends at last.
     Silent,
+    /// It keeps silent, and then goes on as if nothing had happened.
+    Frozen,
 }
 
 /// The node that takes the writes is lost while two instances use it; it comes back, and the next one is lost.
@@ -235,8 +239,8 @@ async fn node_loss(setup: &Setup<'_>) -> Result<Outcome> {
     let Place::Cluster(cluster) = setup.place else {
         bail!("there is no cluster to lose a node of");
     };
-    let mut stage = Stage::start(setup, Limits::SHORT, &[], INSTANCES, Mix::All).await?;
-    for loss in [Loss::Killed, Loss::Silent] {
+    let mut stage = Stage::start(setup, Limits::SHORT, FULL_POOL, INSTANCES, Mix::All).await?;
+    for loss in [Loss::Killed, Loss::Silent, Loss::Frozen] {
         stage.healthy().await;
         let node = cluster.writer().await?;
         let felt = stage.fault_begins();
@@ -249,16 +253,28 @@ async fn node_loss(setup: &Setup<'_>) -> Result<Outcome> {
                 cluster.freeze(node)?;
                 "node silent"
             }
+            Loss::Frozen => {
+                cluster.freeze(node)?;
+                "node frozen"
+            }
         };
         cluster.written_without(node).await?;
         stage.fault_ended(fault, &felt, BACK_AFTER_FAIL_OVER).await;
-        if matches!(loss, Loss::Silent) {
-            cluster.kill(node).await?;
-        }
         // A cluster that takes a node in may keep all writes waiting for longer than a request may take here.
         let felt = stage.fault_begins();
+        let return_of = match loss {
+            Loss::Killed => "node comes back",
+            Loss::Silent => {
+                cluster.kill(node).await?;
+                "node comes back"
+            }
+            Loss::Frozen => {
+                cluster.thaw(node)?;
+                "node goes on"
+            }
+        };
         cluster.heal().await?;
-        stage.calmed("node comes back", &felt, BACK_AFTER_FAIL_OVER).await;
+        stage.calmed(return_of, &felt, BACK_AFTER_FAIL_OVER).await;
         // Nobody notices that the instances go back to it.
         stage.healthy_for(RETURN).await;
         // All nodes of Galera take writes, so the first is the one to be used; of a group it is the primary.
