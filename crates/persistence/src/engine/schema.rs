@@ -51,8 +51,8 @@ pub(crate) fn timestamp_column(backend: DbBackend, name: &'static str) -> Column
 }
 
 /// A column for the UTC time at which something was written. The default serves rows inserted by hand; the program always
-/// gives a value. On MySQL it is that of the session's time zone, which is UTC where nobody chose another: TiDB takes no other
-/// default for a time.
+/// gives a value. On MySQL it is that of the session's time zone, by default that of the machine; the driver's sessions are in UTC.
+/// TiDB takes no other default for a time.
 pub(crate) fn written_at_column(backend: DbBackend, name: &'static str) -> ColumnDef {
     let mut column = timestamp_column(backend, name);
     match Engine::of_backend(backend) {

@@ -175,7 +175,7 @@ pub(super) static VARIABLES: &[Variable] = &[
         DATABASE,
         "DB_POOL_MIN_SIZE",
         Computed("5, or `DB_POOL_MAX_SIZE` if that is less"),
-        "connections kept open per pool, 0 to `DB_POOL_MAX_SIZE`",
+        "connections kept open per pool, 0 to `DB_POOL_MAX_SIZE`; to a server, half of that at most",
     ),
     Variable::new(
         DATABASE,

@@ -137,7 +137,7 @@ fn on_clusters() -> Vec<TestCase> {
     let group = on_every_empty_engine![
         migrating::processes_that_list_the_nodes_of_a_group_in_any_order_apply_each_step_once,
         nodes::a_planned_change_of_the_primary_is_followed,
-        nodes::an_account_that_may_not_look_at_the_group_is_told_so,
+        nodes::an_account_needs_few_rights_and_is_told_which_it_lacks_in_a_group,
     ];
     let galera = galera
         .into_iter()

@@ -16,7 +16,7 @@ async fn migrate(db: &TestDatabase, arguments: &[&str]) -> Outcome {
     migrate_at(db.url(), arguments).await
 }
 
-async fn migrate_at(url: &str, arguments: &[&str]) -> Outcome {
+pub(crate) async fn migrate_at(url: &str, arguments: &[&str]) -> Outcome {
     run(&[&["migrate"], arguments].concat(), &[("DATABASE_URL", url)]).await
 }
 

@@ -12,7 +12,7 @@ use serde_json::json;
 use tokio::time::sleep;
 
 use crate::{
-    migrating::{GROUP, GROUP_IN_USE},
+    migrating::{GROUP, GROUP_IN_USE, migrate_at},
     monitoring::text_of,
     proxy::{Door, Proxy},
     support::{Server, eventually},
@@ -249,23 +249,32 @@ pub(crate) async fn a_planned_change_of_the_primary_is_followed(_: TestDatabase)
     db.remove().await;
 }
 
-/// Only who may look at the members of a group can tell one that hears too few of the others.
-pub(crate) async fn an_account_that_may_not_look_at_the_group_is_told_so(_: TestDatabase) {
+/// With the rights that the guide names for who migrates and for who serves. Only who may look at the members of a group can
+/// tell one that hears too few of the others.
+pub(crate) async fn an_account_needs_few_rights_and_is_told_which_it_lacks_in_a_group(_: TestDatabase) {
     let _alone = GROUP_IN_USE.lock().await;
     let nodes = variable(GROUP).unwrap();
     let nodes: Vec<_> = nodes.split(',').collect();
     let hosts: Vec<_> = nodes.iter().map(|node| ServerAddress::parse(node).hosts()[0]).collect();
     let group = ServerAddress::parse(nodes[0]).with_host(&hosts.join(","));
-    let db = TestDatabase::create_at(TestEngine::MySql, &group).await;
+    let db = TestDatabase::create_unmigrated_at(TestEngine::MySql, &group).await;
     let database = db.url().rsplit('/').next().unwrap();
     let account = format!("plain-{}", &database[database.len() - 8..]);
     let address = format!("mysql://{account}:plain-secret@{}/{database}", hosts.join(","));
     for statement in [
         format!("CREATE USER '{account}'@'%' IDENTIFIED BY 'plain-secret'"),
         format!("GRANT SELECT, INSERT, UPDATE, DELETE ON `{database}`.* TO '{account}'@'%'"),
+        format!("GRANT CREATE, ALTER, INDEX, DROP ON `{database}`.* TO '{account}'@'%'"),
     ] {
         db.execute(&statement).await;
     }
+    for arguments in [["up", "99"], ["down", "99"], ["up", "99"]] {
+        migrate_at(&address, &arguments).await.success();
+    }
+    db.execute(&format!(
+        "REVOKE CREATE, ALTER, INDEX, DROP ON `{database}`.* FROM '{account}'@'%'"
+    ))
+    .await;
     let warning = "GRANT SELECT ON performance_schema.replication_group_members";
     for (name, is_warned) in [("ann", true), ("bob", false)] {
         let settings = [("DATABASE_URL", address.as_str()), ("DB_AUTO_MIGRATE", "false")];
