@@ -26,6 +26,8 @@ use crate::product::Product;
 use crate::report;
 use crate::statistics::Summary;
 
+mod table;
+
 /// The most instances.
 const INSTANCES: u8 = 3;
 
@@ -159,7 +161,7 @@ pub(crate) async fn run(options: &Options) -> Result<ExitCode> {
     let mut rows = Vec::new();
     for setup in setups(options) {
         let row = scaling.measure(setup).await?;
-        println!("{}", line(&row));
+        println!("{}", table::line(&row));
         rows.push(row);
     }
     let results = Results {
@@ -170,7 +172,7 @@ pub(crate) async fn run(options: &Options) -> Result<ExitCode> {
         engine_version: databases.version().await?,
         rows,
     };
-    println!("\n{}", table(&results.rows));
+    println!("\n{}", table::table(&results.rows));
     if options.save {
         let name = format!("docs/benchmarks/scaling-{}.json", options.engine.name());
         let file = report::root().join(&name);
@@ -348,39 +350,6 @@ fn ratio(micros: u64, count: u64) -> f64 {
     micros as f64 / count.max(1) as f64
 }
 
-fn line(row: &Row) -> String {
-    let nodes: Vec<_> = row.node_micros.iter().map(|micros| format!("{micros:.1}")).collect();
-    let shared = row
-        .requests_per_statement
-        .map_or("–".to_owned(), |shared| format!("{shared:.1}"));
-    let work = match row.work {
-        Work::Get => "get",
-        Work::Post => "post",
-        Work::List => "list",
-    };
-    let nodes_used = match row.placement {
-        Placement::SameNode => "same",
-        Placement::NodeEach => "one each",
-    };
-    let unshared = if row.shares { "" } else { ", unshared" };
-    format!(
-        "| {work}{unshared} | {nodes_used} | {} × {} | {:.0} | {:.1} | {} | {shared} |",
-        row.instances,
-        row.connections,
-        row.requests_per_second,
-        row.product_micros,
-        nodes.join(" / ")
-    )
-}
-
-/// All of it, as a table of Markdown.
-fn table(rows: &[Row]) -> String {
-    let head = "| work | node | instances × connections | requests/s here | product µs/request | nodes µs/request | requests/statement |\n\
-                | --- | --- | ---: | ---: | ---: | ---: | ---: |";
-    let lines: Vec<_> = rows.iter().map(line).collect();
-    format!("{head}\n{}", lines.join("\n"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -390,25 +359,5 @@ mod tests {
         let metrics = "a_sum{kind=\"read\"} 7.5\na_sum{kind=\"reading\"} 9\n";
         assert_eq!(value(metrics, "a_sum{kind=\"read\"}").to_string(), "7.5");
         assert_eq!(value(metrics, "b_sum").to_string(), "0");
-    }
-
-    #[test]
-    fn a_row_is_a_line_of_the_table() {
-        let row = Row {
-            work: Work::Post,
-            placement: Placement::NodeEach,
-            instances: 2,
-            connections: 48,
-            shares: false,
-            requests_per_second: 1234.4,
-            product_micros: 20.04,
-            node_micros: vec![10.0, 11.0, 3.0],
-            requests_per_statement: None,
-        };
-        let table = table(&[row]);
-        assert!(
-            table.ends_with("| post, unshared | one each | 2 × 48 | 1234 | 20.0 | 10.0 / 11.0 / 3.0 | – |"),
-            "{table}"
-        );
     }
 }

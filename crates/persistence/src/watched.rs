@@ -84,7 +84,7 @@ impl Trust {
     }
 
     /// Whether a connection that was opened `age` ago leads to a server that is not wanted any more. One that took longer to open
-    /// than the slack slips through, and is refused its first write.
+    /// than the slack slips through: it is refused its first write, or goes on with a server that takes writes beside the other.
     pub(crate) fn has_moved(&self, age: Duration) -> bool {
         self.was_there(&self.0.moved, age, SLACK_MICROS)
     }

@@ -109,7 +109,7 @@ async fn open_server<DB: Server>(
         probe,
         reader: None,
         insert_returning,
-        follower: nodes.follow(members),
+        follower: nodes.follow(members, options.acquire_timeout),
     })
 }
 

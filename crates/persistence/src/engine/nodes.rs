@@ -63,8 +63,8 @@ struct Node<DB: Server> {
 struct Progress {
     used: AtomicUsize,
     moves: AtomicU64,
-    /// Whether the last look found no node that takes writes.
-    is_without: AtomicBool,
+    /// Whether the node in use took writes when it was last asked.
+    has_writable: AtomicBool,
     /// Woken when something was lost or refused.
     trouble: Arc<Notify>,
     /// Woken when another node is used.
@@ -136,8 +136,8 @@ impl<DB: Server> Nodes<DB> {
         self.0.progress.used.load(Ordering::Relaxed)
     }
 
-    fn is_without(&self) -> bool {
-        self.0.progress.is_without.load(Ordering::Relaxed)
+    fn has_writable(&self) -> bool {
+        self.0.progress.has_writable.load(Ordering::Relaxed)
     }
 
     /// Before there are pools: uses the first node that takes writes, if there is one. Takes [`PATIENCE`] at most, and half a
@@ -147,6 +147,7 @@ impl<DB: Server> Nodes<DB> {
             && let Ok(found) = self.look(PATIENCE).await
         {
             self.0.progress.used.store(found.index, Ordering::Relaxed);
+            self.0.progress.has_writable.store(true, Ordering::Relaxed);
             close(found.connection).await;
         }
     }
@@ -162,14 +163,15 @@ impl<DB: Server> Nodes<DB> {
         connection.close().await
     }
 
-    /// Begins to follow the node that takes writes; nothing to do where there is but one.
-    pub(super) fn follow(self, members: Vec<Member<DB>>) -> Option<Follower> {
+    /// Begins to follow the node that takes writes; nothing to do where there is but one. Nodes are given up to
+    /// `longest_patience` to answer when none has for a while.
+    pub(super) fn follow(self, members: Vec<Member<DB>>, longest_patience: Duration) -> Option<Follower> {
         if !self.are_several() {
             return None;
         }
         let hosts = self.iter().map(|node| node.host.clone()).collect();
         let progress = Arc::clone(&self.0.progress);
-        let task = tokio::spawn(Following::new(self, members).run()).abort_handle();
+        let task = tokio::spawn(Following::new(self, members, longest_patience).run()).abort_handle();
         Some(Follower { task, hosts, progress })
     }
 }
@@ -196,9 +198,9 @@ impl Follower {
         self.progress.moves.load(Ordering::Relaxed)
     }
 
-    /// Whether a node took writes when they were last looked at.
+    /// Whether the node in use took writes when it was last asked.
     pub(crate) fn has_writable(&self) -> bool {
-        !self.progress.is_without.load(Ordering::Relaxed)
+        self.progress.has_writable.load(Ordering::Relaxed)
     }
 }
 

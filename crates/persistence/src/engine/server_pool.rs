@@ -91,9 +91,10 @@ pub(super) fn server_pool<DB: Server>(
         .connect_lazy_with(nodes.options().clone())
 }
 
-/// How many connections the driver keeps open: as many as are wanted, but half of the pool at most. It tries for five minutes to
-/// replace one that was lost (sqlx 0.9, `min_connections_maintenance`), with pauses that double up to a minute, and holds a place
-/// of the pool meanwhile. After an outage of half a minute there would be no place left for whoever could be served.
+/// How many connections the driver keeps open: as many as are wanted, but half of the pool at most. It tries for minutes to
+/// replace one that was lost (sqlx 0.9, `min_connections_maintenance`), with pauses that double up to a fifth of that or without
+/// end where the server is silent, and holds a place of the pool meanwhile. After an outage there would be no place left for
+/// whoever could be served.
 fn kept_open(options: &DatabaseOptions) -> u32 {
     options.min_connections.min(options.max_connections / 2)
 }

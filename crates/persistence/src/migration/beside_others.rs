@@ -23,7 +23,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// The database decides who of the two does it; the other waits until it is recorded.
 pub(super) async fn apply_beside_others(connection: LockedConnection<'_>, step: &Step) -> Result<(), DbErr> {
     let manager = SchemaManager::new(connection.executor());
-    match until_no_conflict(|| step.up(&manager)).await {
+    match until_not(is_conflict, || step.up(&manager)).await {
         Ok(()) => record(&manager, step).await,
         Err(error) if engine::has_happened_already(&error) => {
             tracing::info!(step = step.name, %error, "the step has happened already; waiting until it is recorded");
@@ -58,7 +58,7 @@ async fn record(manager: &SchemaManager<'_>, step: &Step) -> Result<(), DbErr> {
         version: ActiveValue::Set(step.name.to_owned()),
         applied_at: ActiveValue::Set(i64::try_from(applied_at).unwrap_or(i64::MAX)),
     };
-    let recorded = until_no_conflict(|| {
+    let recorded = until_not(is_conflict_or_lock, || {
         seaql_migrations::Entity::insert(row.clone()).exec_without_returning(manager.get_connection())
     });
     match recorded.await {
@@ -68,23 +68,26 @@ async fn record(manager: &SchemaManager<'_>, step: &Step) -> Result<(), DbErr> {
     }
 }
 
-/// Tries again what was in conflict with another node, or waited too long for a lock. Both left nothing behind.
-async fn until_no_conflict<T, F>(attempt: impl Fn() -> F) -> Result<T, DbErr>
+/// Tries again as long as it fails in a way that `passes`, and that left nothing behind.
+async fn until_not<T, F>(passes: fn(&PersistenceError) -> bool, attempt: impl Fn() -> F) -> Result<T, DbErr>
 where
     F: Future<Output = Result<T, DbErr>>,
 {
     for _ in 1..ATTEMPTS {
         match attempt().await {
-            Err(error) if is_passing(&error) => sleep(PAUSE).await,
+            Err(error) if passes(&PersistenceError::from(error.clone())) => sleep(PAUSE).await,
             outcome => return outcome,
         }
     }
     attempt().await
 }
 
-fn is_passing(error: &DbErr) -> bool {
-    matches!(
-        PersistenceError::from(error.clone()),
-        PersistenceError::TransactionConflict(_) | PersistenceError::LockTimeout(_)
-    )
+/// DDL that waited too long for a lock is not tried again: all statements on its table wait behind it each time, and how long it
+/// may wait is the operator's choice.
+fn is_conflict(error: &PersistenceError) -> bool {
+    matches!(error, PersistenceError::TransactionConflict(_))
+}
+
+fn is_conflict_or_lock(error: &PersistenceError) -> bool {
+    is_conflict(error) || matches!(error, PersistenceError::LockTimeout(_))
 }

@@ -137,6 +137,7 @@ fn on_clusters() -> Vec<TestCase> {
     let group = on_every_empty_engine![
         migrating::processes_that_list_the_nodes_of_a_group_in_any_order_apply_each_step_once,
         nodes::a_planned_change_of_the_primary_is_followed,
+        nodes::a_node_that_takes_writes_again_is_known_to,
         nodes::an_account_needs_few_rights_and_is_told_which_it_lacks_in_a_group,
     ];
     let galera = galera

@@ -92,6 +92,7 @@ pub(crate) async fn a_step_that_is_done_and_not_recorded_is_waited_for_and_then_
         db.execute(&record).await;
     };
     let (up, ()) = join(migrate(&db, &["up"]), recording).await;
+    assert!(up.stderr.contains("waiting until it is recorded"), "{up:?}");
     up.success();
     assert!(status(&db).await.iter().all(|(_, applied)| *applied));
 }

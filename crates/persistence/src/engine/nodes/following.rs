@@ -38,8 +38,8 @@ const SHORTEST_INTERVAL: Duration = Duration::from_millis(50);
 /// How often it is looked whether a node further ahead has come back.
 const RETURN_INTERVAL: Duration = Duration::from_secs(10);
 
-/// What [`PATIENCE`] grows to, each time that no node is found: there may be one, and the way to it be long.
-const LONGEST_PATIENCE: Duration = Duration::from_secs(5);
+/// What [`PATIENCE`] grows to at least, each time that no node is found: there may be one, and the way to it be long.
+const GROWN_PATIENCE: Duration = Duration::from_secs(5);
 
 /// What keeps the pools with the node that takes writes.
 pub(super) struct Following<DB: Server> {
@@ -50,20 +50,26 @@ pub(super) struct Following<DB: Server> {
     looked_ahead: Instant,
     /// The next look takes so long at most.
     patience: Duration,
+    longest_patience: Duration,
     pause: Duration,
+    /// Whether it was said that no node takes writes.
+    is_reported: bool,
     /// Where connections lead while there is no node to lead them to.
     nowhere: Option<Nowhere>,
 }
 
 impl<DB: Server> Following<DB> {
-    pub(super) fn new(nodes: Nodes<DB>, members: Vec<Member<DB>>) -> Self {
+    /// Whoever waits for a connection may wait for `longest_patience`; so may whoever asks a node.
+    pub(super) fn new(nodes: Nodes<DB>, members: Vec<Member<DB>>, longest_patience: Duration) -> Self {
         Self {
             nodes,
             members,
             in_use: None,
             looked_ahead: Instant::now(),
             patience: PATIENCE,
+            longest_patience: longest_patience.max(GROWN_PATIENCE),
             pause: SHORTEST_INTERVAL,
+            is_reported: false,
             nowhere: None,
         }
     }
@@ -80,9 +86,10 @@ impl<DB: Server> Following<DB> {
                 () = trouble.notified() => {}
             }
             match self.ask().await {
-                Some(Standing::Primary) => {}
-                Some(Standing::Peer) => self.look_ahead().await,
-                Some(Standing::ReadOnly) | None => match self.nodes.look(self.patience).await {
+                Some(Standing::Primary) if self.nodes.has_writable() => {}
+                Some(Standing::Peer) if self.nodes.has_writable() => self.look_ahead().await,
+                // Also if it takes writes again: all that was done without it is to be undone.
+                _ => match self.nodes.look(self.patience).await {
                     Ok(found) => self.follow(found).await,
                     Err(none) => self.go_without(&none),
                 },
@@ -124,7 +131,7 @@ impl<DB: Server> Following<DB> {
     /// A node takes writes: it is the one to use.
     async fn follow(&mut self, found: Found<DB>) {
         let progress = &self.nodes.0.progress;
-        let was_without = progress.is_without.swap(false, Ordering::Relaxed);
+        progress.has_writable.store(true, Ordering::Relaxed);
         let before = progress.used.swap(found.index, Ordering::Relaxed);
         let (from, to) = (&self.nodes.node(before).host, &self.nodes.node(found.index).host);
         // First where new connections go, then which ones are too old.
@@ -136,9 +143,10 @@ impl<DB: Server> Following<DB> {
             }
             progress.moved.notify_waiters();
             tracing::warn!(from, to, "another database node is used from now on");
-        } else if was_without {
+        } else if self.is_reported {
             tracing::info!(node = to, "the database node takes writes again");
         }
+        self.is_reported = false;
         self.nowhere = None;
         self.looked_ahead = Instant::now();
         self.patience = PATIENCE;
@@ -159,10 +167,12 @@ impl<DB: Server> Following<DB> {
                 self.lead_to(&DB::at(self.nodes.options(), nowhere.address()));
             }
         }
-        if !self.nodes.0.progress.is_without.swap(true, Ordering::Relaxed) {
+        self.nodes.0.progress.has_writable.store(false, Ordering::Relaxed);
+        if !self.is_reported {
             tracing::warn!(nodes = %none, "no node in DATABASE_URL takes writes; they are asked until one does");
         }
-        self.patience = (self.patience * 2).min(LONGEST_PATIENCE);
+        self.is_reported = true;
+        self.patience = (self.patience * 2).min(self.longest_patience);
         self.pause = (self.pause * 2).min(PROBE_INTERVAL);
     }
 

@@ -1,6 +1,6 @@
 //! All nodes are asked at once which of them takes writes.
 
-use std::{collections::BTreeMap, fmt, time::Duration};
+use std::{collections::BTreeMap, fmt, io, time::Duration};
 
 use futures_util::{FutureExt, StreamExt, future::join_all, stream::FuturesUnordered};
 use sea_orm::sqlx::{self, ConnectOptions};
@@ -26,7 +26,7 @@ pub(super) struct Found<DB: Server> {
 pub(super) struct NoneFound {
     nodes: Vec<(String, Said)>,
     patience: Duration,
-    /// Whether the node in use said nothing at all.
+    /// Whether nothing was heard of the node in use.
     pub(super) used_is_silent: bool,
 }
 
@@ -35,8 +35,24 @@ enum Said {
     Nothing,
     TakesWrites,
     ReadOnly,
-    /// The driver's words, or the server's.
-    Error(String),
+    /// The server answers, but not this; in its words.
+    Refusal(String),
+    /// The machine answers that there is no server; in the driver's words.
+    NoServer(String),
+    /// Nobody can be heard; why, in the driver's words.
+    Unreachable(String),
+}
+
+impl Said {
+    fn of(error: &sqlx::Error) -> Self {
+        let words = error.to_string();
+        match error {
+            sqlx::Error::Database(_) => Self::Refusal(words),
+            sqlx::Error::Io(refused) if refused.kind() == io::ErrorKind::ConnectionRefused => Self::NoServer(words),
+            // The network may say so in the place of a machine that is switched off, after a while.
+            _ => Self::Unreachable(words),
+        }
+    }
 }
 
 /// The question to a node under way: over the connection of last time, if there is one.
@@ -78,7 +94,7 @@ impl<DB: Server> Nodes<DB> {
         while let Ok(Some((index, answer))) = timeout_at(until, answers.next()).await {
             let (connection, what) = match answer {
                 Ok((connection, Standing::ReadOnly)) => (Some(connection), Said::ReadOnly),
-                Err(error) => (None, Said::Error(error.to_string())),
+                Err(error) => (None, Said::of(&error)),
                 Ok((connection, standing)) => {
                     let found = Found {
                         index,
@@ -91,27 +107,28 @@ impl<DB: Server> Nodes<DB> {
             };
             let is_of_no_use = !matches!(what, Said::TakesWrites);
             said.insert(index, what);
-            match &best {
-                None if is_of_no_use && said.len() < count => {
-                    answers.push(question(index, connection, ASK_AGAIN_INTERVAL));
-                }
-                None => others.extend(connection),
-                Some(best) => {
-                    others.extend(connection);
-                    if self.is_used_alone(best) {
-                        break;
-                    }
-                    // The one in use is worth a longer wait, unless it is known that it does not answer.
-                    let used_may_answer = !self.is_without() && !said.contains_key(&self.used());
-                    if best.standing == Standing::Peer || !used_may_answer {
-                        until = until.min(Instant::now() + ORDER_PATIENCE);
-                    }
-                }
+            // The one in use is worth a longer wait, unless there was none that took writes.
+            let used_may_answer =
+                self.has_writable() && matches!(said.get(&self.used()), None | Some(Said::Refusal(_)));
+            let goes_on = match &best {
+                None => said.len() < count,
+                Some(best) if self.is_used_alone(best) => break,
+                Some(best) => best.standing == Standing::Primary && used_may_answer && index == self.used(),
+            };
+            if is_of_no_use && goes_on {
+                answers.push(question(index, connection, ASK_AGAIN_INTERVAL));
+            } else {
+                others.extend(connection);
+            }
+            if let Some(best) = &best
+                && (best.standing == Standing::Peer || !used_may_answer)
+            {
+                until = until.min(Instant::now() + ORDER_PATIENCE);
             }
         }
         join_all(others.into_iter().map(close)).await;
         best.ok_or_else(|| NoneFound {
-            used_is_silent: !said.contains_key(&self.used()),
+            used_is_silent: matches!(said.get(&self.used()), None | Some(Said::Unreachable(_))),
             nodes: self
                 .iter()
                 .enumerate()
@@ -145,7 +162,9 @@ impl fmt::Display for NoneFound {
                 Said::Nothing => write!(formatter, "no answer within {:?}", self.patience)?,
                 Said::TakesWrites => formatter.write_str("takes writes")?,
                 Said::ReadOnly => formatter.write_str("read-only")?,
-                Said::Error(error) => formatter.write_str(error)?,
+                Said::Refusal(words) | Said::NoServer(words) | Said::Unreachable(words) => {
+                    formatter.write_str(words)?;
+                }
             }
         }
         Ok(())
