@@ -25,10 +25,19 @@ pub(crate) use crate::replicas::REPLICAS;
 /// to ask all of them, and room for a busy machine.
 const MOVE: Duration = Duration::from_secs(4);
 
-/// The address of a database with these nodes.
-fn address(db: &TestDatabase, nodes: &[&Proxy]) -> String {
-    let hosts: Vec<_> = nodes.iter().map(|node| node.host()).collect();
-    ServerAddress::parse(db.url()).with_host(&hosts.join(","))
+/// Two nodes of a database, and the address that names both.
+fn two_nodes(db: &TestDatabase, first: Door, second: Door) -> (Proxy, Proxy, String) {
+    let (first, second) = (Proxy::start(db.url(), first), Proxy::start(db.url(), second));
+    let hosts = format!("{},{}", first.host(), second.host());
+    let address = ServerAddress::parse(db.url()).with_host(&hosts);
+    (first, second, address)
+}
+
+/// The address that names all nodes of the group.
+fn group_address() -> String {
+    let nodes: Vec<_> = variable(GROUP).unwrap().split(',').map(str::to_owned).collect();
+    let hosts: Vec<_> = nodes.iter().map(|node| ServerAddress::parse(node).hosts()[0]).collect();
+    ServerAddress::parse(&nodes[0]).with_host(&hosts.join(","))
 }
 
 async fn create(server: &Server, name: &str) -> u16 {
@@ -58,8 +67,7 @@ pub(crate) async fn the_next_node_is_used_when_one_is_lost_and_kept_when_the_fir
         // It has no nodes.
         return;
     }
-    let (first, second) = (Proxy::start(db.url(), Door::Open), Proxy::start(db.url(), Door::Open));
-    let address = address(&db, &[&first, &second]);
+    let (first, second, address) = two_nodes(&db, Door::Open, Door::Open);
     let server = Server::start(&[("DATABASE_URL", &address), ("DB_POOL_TIMEOUT", "2")]).await;
     assert_eq!(create(&server, "ann").await, 201);
     assert!(uses(&server, &first.host()).await);
@@ -103,8 +111,7 @@ pub(crate) async fn a_node_that_falls_silent_is_left(db: TestDatabase) {
         // It has no nodes.
         return;
     }
-    let (first, second) = (Proxy::start(db.url(), Door::Open), Proxy::start(db.url(), Door::Open));
-    let address = address(&db, &[&first, &second]);
+    let (first, second, address) = two_nodes(&db, Door::Open, Door::Open);
     let settings = [
         ("DATABASE_URL", address.as_str()),
         ("DB_POOL_TIMEOUT", "2"),
@@ -132,8 +139,7 @@ pub(crate) async fn who_waits_for_a_connection_is_served_as_soon_as_a_node_takes
         // It has no nodes.
         return;
     }
-    let (first, second) = (Proxy::start(db.url(), Door::Silent), Proxy::start(db.url(), Door::Shut));
-    let address = address(&db, &[&first, &second]);
+    let (_first, second, address) = two_nodes(&db, Door::Silent, Door::Shut);
     let settings = [
         ("DATABASE_URL", address.as_str()),
         ("DB_AUTO_MIGRATE", "false"),
@@ -161,8 +167,7 @@ pub(crate) async fn a_node_that_was_silent_for_a_while_is_connected_to_again(db:
         // It has no nodes.
         return;
     }
-    let (first, second) = (Proxy::start(db.url(), Door::Open), Proxy::start(db.url(), Door::Shut));
-    let address = address(&db, &[&first, &second]);
+    let (first, _second, address) = two_nodes(&db, Door::Open, Door::Shut);
     let settings = [("DATABASE_URL", address.as_str()), ("DB_POOL_TIMEOUT", "2")];
     let server = Server::start(&settings).await;
     assert_eq!(create(&server, "ann").await, 201);
@@ -194,8 +199,8 @@ pub(crate) async fn a_node_that_is_down_at_the_start_is_passed_over(db: TestData
         return;
     }
     for (door, name) in [(Door::Shut, "ann"), (Door::Silent, "bob")] {
-        let (first, second) = (Proxy::start(db.url(), door), Proxy::start(db.url(), Door::Open));
-        let server = Server::start(&[("DATABASE_URL", &address(&db, &[&first, &second]))]).await;
+        let (_first, second, address) = two_nodes(&db, door, Door::Open);
+        let server = Server::start(&[("DATABASE_URL", &address)]).await;
         assert_eq!(create(&server, name).await, 201);
         assert!(uses(&server, &second.host()).await);
     }
@@ -218,13 +223,7 @@ pub(crate) async fn a_node_that_is_read_only_is_passed_over(_: TestDatabase) {
 /// Nothing breaks: the connections to the former primary stay open, and only their writes are refused.
 pub(crate) async fn a_planned_change_of_the_primary_is_followed(_: TestDatabase) {
     let _alone = GROUP_IN_USE.lock().await;
-    let nodes = variable(GROUP).unwrap();
-    let hosts: Vec<_> = nodes
-        .split(',')
-        .map(|node| ServerAddress::parse(node).hosts()[0])
-        .collect();
-    let group = ServerAddress::parse(nodes.split(',').next().unwrap()).with_host(&hosts.join(","));
-    let db = TestDatabase::create_at(TestEngine::MySql, &group).await;
+    let db = TestDatabase::create_at(TestEngine::MySql, &group_address()).await;
     let server = Server::start(&[("DATABASE_URL", db.url()), ("DB_POOL_TIMEOUT", "2")]).await;
     assert_eq!(create(&server, "ann").await, 201);
     let before = node_in_use(&server).await;
@@ -256,14 +255,11 @@ pub(crate) async fn a_planned_change_of_the_primary_is_followed(_: TestDatabase)
 /// tell one that hears too few of the others.
 pub(crate) async fn an_account_needs_few_rights_and_is_told_which_it_lacks_in_a_group(_: TestDatabase) {
     let _alone = GROUP_IN_USE.lock().await;
-    let nodes = variable(GROUP).unwrap();
-    let nodes: Vec<_> = nodes.split(',').collect();
-    let hosts: Vec<_> = nodes.iter().map(|node| ServerAddress::parse(node).hosts()[0]).collect();
-    let group = ServerAddress::parse(nodes[0]).with_host(&hosts.join(","));
-    let db = TestDatabase::create_unmigrated_at(TestEngine::MySql, &group).await;
+    let db = TestDatabase::create_unmigrated_at(TestEngine::MySql, &group_address()).await;
     let database = db.url().rsplit('/').next().unwrap();
     let account = format!("plain-{}", &database[database.len() - 8..]);
-    let address = format!("mysql://{account}:plain-secret@{}/{database}", hosts.join(","));
+    let hosts = ServerAddress::parse(db.url()).hosts().join(",");
+    let address = format!("mysql://{account}:plain-secret@{hosts}/{database}");
     for statement in [
         format!("CREATE USER '{account}'@'%' IDENTIFIED BY 'plain-secret'"),
         format!("GRANT SELECT, INSERT, UPDATE, DELETE ON `{database}`.* TO '{account}'@'%'"),
@@ -295,13 +291,7 @@ pub(crate) async fn an_account_needs_few_rights_and_is_told_which_it_lacks_in_a_
 /// Nothing breaks, so it is the connection that asks the node which sees first that it takes writes again.
 pub(crate) async fn a_node_that_takes_writes_again_is_known_to(_: TestDatabase) {
     let _alone = GROUP_IN_USE.lock().await;
-    let nodes = variable(GROUP).unwrap();
-    let hosts: Vec<_> = nodes
-        .split(',')
-        .map(|node| ServerAddress::parse(node).hosts()[0])
-        .collect();
-    let group = ServerAddress::parse(nodes.split(',').next().unwrap()).with_host(&hosts.join(","));
-    let db = TestDatabase::create_at(TestEngine::MySql, &group).await;
+    let db = TestDatabase::create_at(TestEngine::MySql, &group_address()).await;
     let server = Server::start(&[("DATABASE_URL", db.url())]).await;
     for name in ["ann", "bob"] {
         db.execute("SET GLOBAL read_only = ON").await;
