@@ -79,9 +79,9 @@ enum Placement {
     NodeEach,
 }
 
-/// What a request costs with so many instances.
-#[derive(Clone, Debug, Serialize)]
-struct Row {
+/// What a row measures.
+#[derive(Clone, Copy, Debug, Serialize)]
+struct Setup {
     work: Work,
     placement: Placement,
     instances: usize,
@@ -89,6 +89,13 @@ struct Row {
     connections: u32,
     /// Whether requests may share a statement.
     shares: bool,
+}
+
+/// What a request costs there.
+#[derive(Clone, Debug, Serialize)]
+struct Row {
+    #[serde(flatten)]
+    setup: Setup,
     /// Of all instances together, on this machine.
     requests_per_second: f64,
     /// Processor time of all instances for a request.
@@ -97,16 +104,6 @@ struct Row {
     node_micros: Vec<f64>,
     /// Requests that shared a statement, where they can.
     requests_per_statement: Option<f64>,
-}
-
-/// What a row measures.
-#[derive(Clone, Copy, Debug)]
-struct Setup {
-    work: Work,
-    placement: Placement,
-    instances: usize,
-    connections: u32,
-    shares: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -221,17 +218,14 @@ fn setups(options: &Options) -> Vec<Setup> {
 
 impl Scaling<'_> {
     async fn measure(&self, setup: Setup) -> Result<Row> {
-        let Setup {
-            work,
-            placement,
-            instances,
-            connections,
-            shares,
-        } = setup;
-        let product = if shares { &self.product } else { &self.unshared_product };
+        let product = if setup.shares {
+            &self.product
+        } else {
+            &self.unshared_product
+        };
         let mut servers = Vec::new();
-        for instance in 0..instances {
-            let database = match placement {
+        for instance in 0..setup.instances {
+            let database = match setup.placement {
                 Placement::SameNode => self.database.clone(),
                 Placement::NodeEach => self.database.with_hosts_rotated(instance),
             };
@@ -257,11 +251,7 @@ impl Scaling<'_> {
             .collect();
         let is_known = rounds.iter().all(|row| row.requests_per_statement.is_some());
         Ok(Row {
-            work,
-            placement,
-            instances,
-            connections,
-            shares,
+            setup,
             requests_per_second: of(&|row| row.requests_per_second),
             product_micros: of(&|row| row.product_micros),
             node_micros,
@@ -291,11 +281,7 @@ impl Scaling<'_> {
         let nodes = before.node_micros.iter().zip(&after.node_micros);
         let statements = after.statements - before.statements;
         Ok(Row {
-            work: setup.work,
-            placement: setup.placement,
-            instances: setup.instances,
-            connections: setup.connections,
-            shares: setup.shares,
+            setup,
             requests_per_second: samples.iter().map(crate::load::Sample::per_second).sum(),
             product_micros: per_request(before.product_micros, after.product_micros),
             node_micros: nodes.map(|(before, after)| per_request(*before, *after)).collect(),

@@ -8,20 +8,20 @@ pub(super) fn line(row: &Row) -> String {
     let shared = row
         .requests_per_statement
         .map_or("–".to_owned(), |shared| format!("{shared:.1}"));
-    let work = match row.work {
+    let work = match row.setup.work {
         Work::Get => "get",
         Work::Post => "post",
         Work::List => "list",
     };
-    let nodes_used = match row.placement {
+    let nodes_used = match row.setup.placement {
         Placement::SameNode => "same",
         Placement::NodeEach => "one each",
     };
-    let unshared = if row.shares { "" } else { ", unshared" };
+    let unshared = if row.setup.shares { "" } else { ", unshared" };
     format!(
         "| {work}{unshared} | {nodes_used} | {} × {} | {:.0} | {:.1} | {} | {shared} |",
-        row.instances,
-        row.connections,
+        row.setup.instances,
+        row.setup.connections,
         row.requests_per_second,
         row.product_micros,
         nodes.join(" / ")
@@ -39,15 +39,18 @@ pub(super) fn table(rows: &[Row]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scaling::Setup;
 
     #[test]
     fn a_row_is_a_line_of_the_table() {
         let row = Row {
-            work: Work::Post,
-            placement: Placement::NodeEach,
-            instances: 2,
-            connections: 48,
-            shares: false,
+            setup: Setup {
+                work: Work::Post,
+                placement: Placement::NodeEach,
+                instances: 2,
+                connections: 48,
+                shares: false,
+            },
             requests_per_second: 1234.4,
             product_micros: 20.04,
             node_micros: vec![10.0, 11.0, 3.0],

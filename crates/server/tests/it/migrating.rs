@@ -104,6 +104,13 @@ pub(crate) const GROUP: &str = "TEST_GROUP_URLS";
 /// Held by tests that change the primary of the group, or do what a change would break off.
 pub(crate) static GROUP_IN_USE: Mutex<()> = Mutex::const_new(());
 
+/// The address that names all nodes of the group.
+pub(crate) fn group_address() -> String {
+    let nodes: Vec<_> = variable(GROUP).unwrap().split(',').map(str::to_owned).collect();
+    let hosts: Vec<_> = nodes.iter().map(|node| ServerAddress::parse(node).hosts()[0]).collect();
+    ServerAddress::parse(&nodes[0]).with_host(&hosts.join(","))
+}
+
 /// The lock of one node of Galera is nothing to the others: what keeps the processes apart is the order in which the cluster
 /// executes DDL.
 pub(crate) async fn processes_on_all_nodes_of_galera_apply_each_step_once(_: TestDatabase) {
@@ -125,16 +132,13 @@ pub(crate) async fn processes_on_all_nodes_of_galera_apply_each_step_once(_: Tes
 /// Whatever node stands first in the address, it is the primary that is migrated, and its lock holds.
 pub(crate) async fn processes_that_list_the_nodes_of_a_group_in_any_order_apply_each_step_once(_: TestDatabase) {
     let _alone = GROUP_IN_USE.lock().await;
-    let nodes = variable(GROUP).unwrap();
-    let nodes: Vec<_> = nodes.split(',').collect();
-    let hosts: Vec<_> = nodes.iter().map(|node| ServerAddress::parse(node).hosts()[0]).collect();
-    let all_hosts = ServerAddress::parse(nodes[0]).with_host(&hosts.join(","));
-    let db = TestDatabase::create_unmigrated_at(TestEngine::MySql, &all_hosts).await;
+    let db = TestDatabase::create_unmigrated_at(TestEngine::MySql, &group_address()).await;
+    let address = ServerAddress::parse(db.url());
     let urls: Vec<_> = (0..6)
         .map(|turn| {
-            let mut hosts = hosts.clone();
+            let mut hosts = address.hosts().to_vec();
             hosts.rotate_left(turn % 3);
-            ServerAddress::parse(db.url()).with_host(&hosts.join(","))
+            address.with_host(&hosts.join(","))
         })
         .collect();
     let processes = urls.iter().map(|url| migrate_at(url, &["up"]));

@@ -12,7 +12,7 @@ use serde_json::json;
 use tokio::time::sleep;
 
 use crate::{
-    migrating::{GROUP, GROUP_IN_USE, migrate_at},
+    migrating::{GROUP_IN_USE, group_address, migrate_at},
     monitoring::text_of,
     proxy::{Door, Proxy},
     support::{Server, eventually},
@@ -31,13 +31,6 @@ fn two_nodes(db: &TestDatabase, first: Door, second: Door) -> (Proxy, Proxy, Str
     let hosts = format!("{},{}", first.host(), second.host());
     let address = ServerAddress::parse(db.url()).with_host(&hosts);
     (first, second, address)
-}
-
-/// The address that names all nodes of the group.
-fn group_address() -> String {
-    let nodes: Vec<_> = variable(GROUP).unwrap().split(',').map(str::to_owned).collect();
-    let hosts: Vec<_> = nodes.iter().map(|node| ServerAddress::parse(node).hosts()[0]).collect();
-    ServerAddress::parse(&nodes[0]).with_host(&hosts.join(","))
 }
 
 async fn create(server: &Server, name: &str) -> u16 {

@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 use persistence::test_db::{TestDatabase, TestEngine};
 use serde_json::json;
-
 use tokio::time::sleep;
 
 use crate::{
