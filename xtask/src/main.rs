@@ -9,6 +9,7 @@ mod ci;
 mod cluster;
 mod drill;
 mod engines;
+mod examples;
 mod fuzz;
 mod generated;
 mod instructions;
@@ -62,6 +63,8 @@ enum Task {
         #[command(subcommand)]
         action: book::Action,
     },
+    /// Run the examples of the crates, and hold what they print against what is kept beside them
+    Examples(examples::Options),
     /// Run what CI runs, step for step
     Ci(ci::Options),
     /// Measure the product against a hand-written server
@@ -97,6 +100,7 @@ fn main() -> ExitCode {
         Task::Openapi { action } => openapi::run(action).map(|()| ExitCode::SUCCESS),
         Task::Test(options) => test::run(&options),
         Task::Book { action } => book::run(&action),
+        Task::Examples(options) => examples::run(&options),
         Task::Ci(options) => ci::run(&options),
         Task::Bench(options) => bench::run(&options),
         Task::Cluster(options) => cluster::run(&options),
