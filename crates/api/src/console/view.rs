@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::SystemTime};
 
 use serde::Serialize;
+use service::RETRYING;
 
 use super::{
     Console, micros,
@@ -166,8 +167,7 @@ impl Sums {
                     self.sql_us += took;
                 }
                 What::Wait => self.wait_us += took,
-                // `service::Retries` says it so.
-                What::Event { message, .. } if message == "running a transaction again" => self.retries += 1,
+                What::Event { message, .. } if message == RETRYING => self.retries += 1,
                 What::Event { .. } | What::Span { .. } => {}
             }
         });
