@@ -109,7 +109,10 @@ fn faults(files: &Files) -> Vec<String> {
         faults.extend(code::faults_of_blocks(edition, files));
         faults.extend(endings::faults(edition));
     }
-    faults.extend(code::faults_of_anchors(&editions, files));
+    // Until all chapters are there, one of those to come may show the anchor.
+    if PLANNED.iter().all(|chapter| english.pages.contains_key(*chapter)) {
+        faults.extend(code::faults_of_anchors(&editions, files));
+    }
     faults.extend(links::faults(&editions, files));
     faults
 }
