@@ -155,6 +155,7 @@ pub(crate) struct Limits {
     pub(crate) on_connection: Duration,
 }
 
+// ANCHOR: unanswered
 /// Condemns the connections of a pool when it is dropped, unless the statement has come to its end.
 struct Unanswered<'a>(Option<&'a Trust>);
 
@@ -165,6 +166,7 @@ impl Drop for Unanswered<'_> {
         }
     }
 }
+// ANCHOR_END: unanswered
 
 impl<C> Watched<C> {
     /// What is watched by nobody.
@@ -187,6 +189,7 @@ impl<C> Watched<C> {
     ///
     /// # Errors
     /// What `work` ends with, and a time-out on the connection when the limit is over.
+    // ANCHOR: watch
     pub(crate) async fn watch<T>(&self, work: impl Future<Output = Result<T, DbErr>>) -> Result<T, DbErr> {
         let mut work = pin!(work);
         // Declared after the work, so that it is dropped before it, and the pool knows before the connection comes back.
@@ -214,6 +217,7 @@ impl<C> Watched<C> {
         }
         outcome
     }
+    // ANCHOR_END: watch
 }
 
 impl Watched<DatabaseConnection> {

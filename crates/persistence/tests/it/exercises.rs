@@ -1,0 +1,16 @@
+//! Solutions of the exercises in the book, a module for each chapter.
+
+use persistence::{on_every_engine, test_db::TestCase};
+
+use crate::exercises;
+
+mod transactions;
+
+/// The solutions, as cases of this crate's tests.
+pub(crate) fn cases() -> Vec<TestCase> {
+    on_every_engine![
+        exercises::transactions::two_names_are_swapped_together_or_not_at_all,
+        exercises::transactions::ten_who_count_at_once_lose_no_count,
+        exercises::transactions::who_is_there_already_is_found_instead,
+    ]
+}
