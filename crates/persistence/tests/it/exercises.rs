@@ -4,11 +4,14 @@ use persistence::{on_every_engine, test_db::TestCase};
 
 use crate::exercises;
 
+mod pools;
 mod transactions;
 
 /// The solutions, as cases of this crate's tests.
 pub(crate) fn cases() -> Vec<TestCase> {
     on_every_engine![
+        exercises::pools::who_reads_and_writes_gets_by_with_one_connection,
+        exercises::pools::who_is_in_a_hurry_goes_and_leaves_the_pool_whole,
         exercises::transactions::two_names_are_swapped_together_or_not_at_all,
         exercises::transactions::ten_who_count_at_once_lose_no_count,
         exercises::transactions::who_is_there_already_is_found_instead,
