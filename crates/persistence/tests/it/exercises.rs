@@ -4,6 +4,7 @@ use persistence::{on_every_engine, test_db::TestCase};
 
 use crate::exercises;
 
+mod concurrency;
 mod pools;
 mod transactions;
 
@@ -12,6 +13,9 @@ pub(crate) fn cases() -> Vec<TestCase> {
     on_every_engine![
         exercises::pools::who_reads_and_writes_gets_by_with_one_connection,
         exercises::pools::who_is_in_a_hurry_goes_and_leaves_the_pool_whole,
+        exercises::concurrency::each_of_many_is_told_how_it_went,
+        exercises::concurrency::three_questions_are_answered_together,
+        exercises::concurrency::of_many_who_want_one_address_one_gets_it,
         exercises::transactions::two_names_are_swapped_together_or_not_at_all,
         exercises::transactions::ten_who_count_at_once_lose_no_count,
         exercises::transactions::who_is_there_already_is_found_instead,
