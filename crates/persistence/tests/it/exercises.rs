@@ -8,6 +8,7 @@ use persistence::{
 use crate::exercises;
 
 mod concurrency;
+mod entities_and_repositories;
 mod futures_and_cancellation;
 mod pools;
 mod transactions;
@@ -15,6 +16,7 @@ mod transactions;
 /// The solutions, as cases of this crate's tests.
 pub(crate) fn cases() -> Vec<TestCase> {
     let mut cases = on_every_engine![
+        exercises::entities_and_repositories::users_come_in_the_order_in_which_they_are_asked_for,
         exercises::futures_and_cancellation::wherever_a_creation_is_dropped_the_pool_stays_whole,
         exercises::pools::who_reads_and_writes_gets_by_with_one_connection,
         exercises::pools::who_is_in_a_hurry_goes_and_leaves_the_pool_whole,
@@ -28,6 +30,7 @@ pub(crate) fn cases() -> Vec<TestCase> {
     // What has nothing to do with the database needs no more than one.
     cases.extend(
         on_every_engine![
+            exercises::entities_and_repositories::a_nickname_is_proof_that_its_rules_hold,
             exercises::futures_and_cancellation::who_is_inside_is_counted_however_they_leave,
             exercises::futures_and_cancellation::a_pair_that_was_given_up_loses_no_message,
         ]
