@@ -207,6 +207,7 @@ impl Database {
     /// # Errors
     /// [`PersistenceError::Unavailable`] when no connection can be had within `acquire_timeout`, and
     /// [`PersistenceError::NoAnswer`] when the server then keeps silent for as long again.
+    // ANCHOR: begin
     pub async fn begin(&self) -> Result<Transaction, PersistenceError> {
         let pool = self.writer.pool.clone();
         let span = Transaction::span();
@@ -225,6 +226,7 @@ impl Database {
             Ok(Err(_)) | Err(_) => Err(PersistenceError::NoAnswer(patience)),
         }
     }
+    // ANCHOR_END: begin
 
     /// Makes one attempt to connect, for a program that cannot go on without the database and wants to say why.
     ///

@@ -22,6 +22,7 @@ mod sealed {
 
     use super::{ConnectionTrait, PersistenceError, StreamTrait};
 
+    // ANCHOR: executor
     pub trait Executor: Send + Sync {
         type Inner: ConnectionTrait + StreamTrait + Send + Sync;
 
@@ -34,8 +35,10 @@ mod sealed {
         /// one whose connection was lost may have been committed.
         fn writing_ended_with(&self, error: PersistenceError) -> PersistenceError;
     }
+    // ANCHOR_END: executor
 }
 
+// ANCHOR: connection-and-transaction
 /// A pool of connections to one database server. Cloning shares the pool. Each statement borrows a connection for itself.
 #[derive(Clone)]
 pub struct Connection {
@@ -50,6 +53,7 @@ pub struct Transaction {
     transaction: Watched<DatabaseTransaction>,
     returns_inserted_rows: bool,
 }
+// ANCHOR_END: connection-and-transaction
 
 impl Connection {
     /// The pool that serves everything, of pools that have been opened.

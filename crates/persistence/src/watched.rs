@@ -158,6 +158,7 @@ pub(crate) struct Limits {
     pub(crate) on_connection: Duration,
 }
 
+// ANCHOR: unanswered
 /// Condemns the connections of a pool when it is dropped, unless the statement has come to its end.
 struct Unanswered<'a>(Option<&'a Trust>);
 
@@ -168,6 +169,7 @@ impl Drop for Unanswered<'_> {
         }
     }
 }
+// ANCHOR_END: unanswered
 
 impl<C> Watched<C> {
     /// What is watched by nobody.
@@ -196,6 +198,7 @@ impl<C> Watched<C> {
     ///
     /// # Errors
     /// What `work` ends with, and a time-out on the connection when the limit is over.
+    // ANCHOR: watch
     pub(crate) async fn watch<T>(&self, work: impl Future<Output = Result<T, DbErr>>) -> Result<T, DbErr> {
         let mut work = pin!(work.instrument(self.span.clone()));
         // Declared after the work, so that it is dropped before it, and the pool knows before the connection comes back.
@@ -223,6 +226,7 @@ impl<C> Watched<C> {
         }
         outcome
     }
+    // ANCHOR_END: watch
 }
 
 impl Watched<DatabaseConnection> {
