@@ -1,0 +1,3 @@
+//! Solutions to the exercises of the book, a module for each chapter. They are tests like all others.
+
+pub(crate) mod coalescing;
