@@ -125,6 +125,8 @@ fn main() -> ExitCode {
         exercises::coalescing::fifty_questions_about_ten_addresses_become_two_statements,
         exercises::coalescing::who_gives_up_before_the_statement_is_built_is_left_out,
         exercises::coalescing::of_ten_creates_of_one_address_one_succeeds_shared_or_not,
+        exercises::retries_and_idempotency::who_gives_up_anywhere_and_asks_again_with_the_key_gets_one_user,
+        exercises::retries_and_idempotency::ten_increments_at_once_are_all_counted,
     ]);
     test_db::main(cases)
 }
