@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 
 use crate::engines::Engine;
-use crate::{drill, fuzz, instructions, layers, openapi, schema, test, workspace};
+use crate::{drill, examples, fuzz, instructions, layers, openapi, schema, test, workspace};
 
 /// Options of `cargo xtask ci`.
 #[derive(Args)]
@@ -45,6 +45,10 @@ const STEPS: &[Step] = &[
     Step {
         name: "tests",
         run: tests,
+    },
+    Step {
+        name: "examples",
+        run: check_examples,
     },
     Step {
         name: "docs",
@@ -220,6 +224,13 @@ fn tests_on_clusters() -> Result<Outcome> {
     })?;
     if code != ExitCode::SUCCESS {
         bail!("see the failures above");
+    }
+    Ok(Outcome::Passed)
+}
+
+fn check_examples() -> Result<Outcome> {
+    if examples::check_after_tests()? != ExitCode::SUCCESS {
+        bail!("see what is said above the table");
     }
     Ok(Outcome::Passed)
 }

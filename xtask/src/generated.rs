@@ -61,7 +61,7 @@ const CONTEXT: usize = 3;
 const SHOWN: usize = 20;
 
 /// The stretch from the first to the last line that differs, in the notation of `diff -u`; `None` if nothing does.
-fn difference(kept: &str, wanted: &str) -> Option<String> {
+pub(crate) fn difference(kept: &str, wanted: &str) -> Option<String> {
     if kept == wanted {
         return None;
     }

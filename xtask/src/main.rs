@@ -4,10 +4,12 @@
 //! does is implemented here a second time, and no crate of the product is imported, so that it compiles in seconds.
 
 mod bench;
+mod book;
 mod ci;
 mod cluster;
 mod drill;
 mod engines;
+mod examples;
 mod fuzz;
 mod generated;
 mod instructions;
@@ -56,6 +58,13 @@ enum Task {
     },
     /// Run every test on every database engine that can be had
     Test(test::Options),
+    /// Check the book in docs/en and docs/ja, or make it into pages for a browser
+    Book {
+        #[command(subcommand)]
+        action: book::Action,
+    },
+    /// Run the examples of the crates, and hold what they print against what is kept beside them
+    Examples(examples::Options),
     /// Run what CI runs, step for step
     Ci(ci::Options),
     /// Measure the product against a hand-written server
@@ -90,6 +99,8 @@ fn main() -> ExitCode {
         Task::Schema { action } => schema::run(action).map(|()| ExitCode::SUCCESS),
         Task::Openapi { action } => openapi::run(action).map(|()| ExitCode::SUCCESS),
         Task::Test(options) => test::run(&options),
+        Task::Book { action } => book::run(&action),
+        Task::Examples(options) => examples::run(&options),
         Task::Ci(options) => ci::run(&options),
         Task::Bench(options) => bench::run(&options),
         Task::Cluster(options) => cluster::run(&options),

@@ -46,17 +46,21 @@ pub(crate) fn printed(arguments: &[&str]) -> Result<String> {
 /// The same from the binary that the tests were run with. A build of the binary alone would choose other features for
 /// what it shares with the tests and compile most of it again, which is minutes on a small machine.
 pub(crate) fn printed_after_tests(arguments: &[&str]) -> Result<String> {
-    let messages = workspace::standard_output(&mut workspace::cargo_at_root(&[
+    match executable_of(&messages_of_tests()?, "bin", "async-starter") {
+        Some(binary) => workspace::standard_output(Command::new(binary).args(arguments).current_dir(workspace::root())),
+        None => printed(arguments),
+    }
+}
+
+/// Cargo's messages about a build of all tests, and of the binaries and examples that it builds with them.
+pub(crate) fn messages_of_tests() -> Result<String> {
+    workspace::standard_output(&mut workspace::cargo_at_root(&[
         "test",
         "--quiet",
         "--workspace",
         "--no-run",
         "--message-format=json",
-    ]))?;
-    match executable_of(&messages, "async-starter") {
-        Some(binary) => workspace::standard_output(Command::new(binary).args(arguments).current_dir(workspace::root())),
-        None => printed(arguments),
-    }
+    ]))
 }
 
 /// The binaries of these packages, named like them, built in one go as they are released.
@@ -67,7 +71,8 @@ pub(crate) fn built_for_release(packages: &[&str]) -> Result<Vec<PathBuf>> {
     }
     let messages = workspace::standard_output(&mut cargo)?;
     let binary = |package: &&str| {
-        let path = executable_of(&messages, package).with_context(|| format!("cargo built no binary {package}"))?;
+        let path =
+            executable_of(&messages, "bin", package).with_context(|| format!("cargo built no binary {package}"))?;
         Ok(PathBuf::from(path))
     };
     packages.iter().map(binary).collect()
@@ -83,16 +88,17 @@ fn cargo_run(build: Build) -> Command {
     cargo
 }
 
-/// Finds a binary (not its unit tests) in Cargo's messages, one JSON object a line.
-fn executable_of(messages: &str, binary: &str) -> Option<String> {
+/// Finds the program of a target (not its unit tests) in Cargo's messages, one JSON object a line. `kind` is `bin` or
+/// `example`.
+pub(crate) fn executable_of(messages: &str, kind: &str, name: &str) -> Option<String> {
     messages
         .lines()
         .filter_map(|line| serde_json::from_str::<Value>(line).ok())
         .find_map(|message| {
-            let is_binary = message.pointer("/target/kind/0")?.as_str()? == "bin";
-            let is_named = message.pointer("/target/name")?.as_str()? == binary;
+            let is_kind = message.pointer("/target/kind/0")?.as_str()? == kind;
+            let is_named = message.pointer("/target/name")?.as_str()? == name;
             let is_test = message.pointer("/profile/test")?.as_bool()?;
-            (is_binary && is_named && !is_test).then(|| message.get("executable")?.as_str().map(str::to_owned))?
+            (is_kind && is_named && !is_test).then(|| message.get("executable")?.as_str().map(str::to_owned))?
         })
 }
 
@@ -107,7 +113,8 @@ mod tests {
 {"reason":"compiler-artifact","target":{"kind":["bin"],"name":"async-starter"},"profile":{"test":true},"executable":"/t/deps/x"}
 {"reason":"compiler-artifact","target":{"kind":["bin"],"name":"async-starter"},"profile":{"test":false},"executable":"/t/a"}
 {"reason":"build-finished","success":true}"#;
-        assert_eq!(executable_of(messages, "async-starter").as_deref(), Some("/t/a"));
-        assert_eq!(executable_of(messages, "other"), None);
+        assert_eq!(executable_of(messages, "bin", "async-starter").as_deref(), Some("/t/a"));
+        assert_eq!(executable_of(messages, "bin", "other"), None);
+        assert_eq!(executable_of(messages, "example", "async-starter"), None);
     }
 }
