@@ -117,7 +117,6 @@ impl<R: ReadTogether> ReadCoalescer<R> {
     }
     // ANCHOR_END: choose
 
-    // ANCHOR: together
     async fn read(self, batch: Vec<Member<R>>) {
         let keys: HashSet<_> = batch.iter().map(|member| member.key.clone()).collect();
         let reading = AssertUnwindSafe(self.source.read(keys.into_iter().collect()));
@@ -132,7 +131,6 @@ impl<R: ReadTogether> ReadCoalescer<R> {
             let _ = answer.send(outcome);
         }
     }
-    // ANCHOR_END: together
 }
 
 impl<R: ReadTogether> Clone for ReadCoalescer<R> {
