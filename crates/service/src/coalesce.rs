@@ -79,6 +79,7 @@ fn note_size(sizes: &Histogram, members: usize) {
 
 /// Waits until `work` is done, or patience is over; `runtime` then finishes it. Whatever becomes of a batch, others must not
 /// have to wait for it.
+// ANCHOR: patience
 async fn wait_patiently(
     runtime: &DatabaseRuntime,
     patience: Duration,
@@ -90,6 +91,7 @@ async fn wait_patiently(
         runtime.detach(work);
     }
 }
+// ANCHOR_END: patience
 
 /// Waits for the answer to a member of a batch.
 async fn answer<T, E: From<RuntimeStopped>>(answer: oneshot::Receiver<Answer<T, E>>) -> Result<T, E> {

@@ -78,6 +78,7 @@ impl Retries {
     ///
     /// # Errors
     /// What the last run ends with.
+    // ANCHOR: run
     pub async fn run<T, Transaction>(&self, mut transaction: impl FnMut() -> Transaction) -> Result<T, PersistenceError>
     where
         Transaction: Future<Output = Result<T, PersistenceError>>,
@@ -103,4 +104,5 @@ impl Retries {
         }
         transaction().await
     }
+    // ANCHOR_END: run
 }

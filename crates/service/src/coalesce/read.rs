@@ -77,6 +77,7 @@ impl<R: ReadTogether> ReadCoalescer<R> {
     ///
     /// # Errors
     /// What the source fails with, or what [`RuntimeStopped`] turns into. A panic of the source goes on in the caller.
+    // ANCHOR: get
     pub async fn get(&self, key: R::Key) -> Result<Option<R::Found>, R::Error> {
         let (sender, receiver) = oneshot::channel();
         if let Some(runner) = self.gathering.join(Member {
@@ -88,6 +89,7 @@ impl<R: ReadTogether> ReadCoalescer<R> {
         }
         answer(receiver).await
     }
+    // ANCHOR_END: get
 
     async fn run(self, mut runner: Runner<Member<R>>) {
         while let Some(batch) = runner.next_batch(|waiting| self.choose(waiting)) {
@@ -102,6 +104,7 @@ impl<R: ReadTogether> ReadCoalescer<R> {
     }
 
     /// The first in the queue, without those that nobody waits for any more.
+    // ANCHOR: choose
     fn choose(&self, waiting: &mut VecDeque<Member<R>>) -> Vec<Member<R>> {
         let mut batch = Vec::new();
         while batch.len() < self.max_members
@@ -113,6 +116,7 @@ impl<R: ReadTogether> ReadCoalescer<R> {
         }
         batch
     }
+    // ANCHOR_END: choose
 
     async fn read(self, batch: Vec<Member<R>>) {
         let keys: HashSet<_> = batch.iter().map(|member| member.key.clone()).collect();
