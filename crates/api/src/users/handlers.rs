@@ -49,6 +49,7 @@ problems!(DeleteProblems: MalformedRequest, NotFound, PreconditionFailed, Precon
     )
 )]
 #[post("/users")]
+// ANCHOR: create-user
 pub(super) async fn create_user(
     state: Data<AppState>,
     input: Input<(), (), NewUser, Option<IdempotentRequest>>,
@@ -60,6 +61,7 @@ pub(super) async fn create_user(
     let kept = state.users().create_once(request, input.body, to_record).await?;
     Created::from_kept(&kept)
 }
+// ANCHOR_END: create-user
 
 /// Create many users
 ///
@@ -132,6 +134,7 @@ pub(super) async fn list_users(
     })
 }
 
+// ANCHOR: get-user
 /// Get a user
 #[utoipa::path(
     tag = "users",
@@ -161,6 +164,7 @@ pub(super) async fn get_user(
     let user = state.users().get(input.path, freshness).await?;
     Ok(tagged(user, known))
 }
+// ANCHOR_END: get-user
 
 /// Change a user
 ///
