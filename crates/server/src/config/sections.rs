@@ -24,6 +24,7 @@ const MOST_WORKERS: usize = 512;
 const LARGEST_BODY: usize = 1 << 30;
 const MOST_IN_FLIGHT: usize = 1_000_000;
 
+// ANCHOR: config
 /// Everything, or nothing if there is a problem anywhere.
 pub(super) fn config(reader: &mut Reader<'_>) -> Option<Config> {
     let environment = reader.read("ENVIRONMENT", parse::environment);
@@ -45,6 +46,7 @@ pub(super) fn config(reader: &mut Reader<'_>) -> Option<Config> {
         observability: observability?,
     })
 }
+// ANCHOR_END: config
 
 fn http(reader: &mut Reader<'_>) -> Option<Http> {
     let host = reader.read("HOST", parse::host);
@@ -211,6 +213,7 @@ fn check_support(reader: &mut Reader<'_>) {
     }
 }
 
+// ANCHOR: openness
 /// An API that anybody may use must, in production, be asked for by name.
 fn check_openness(reader: &mut Reader<'_>, environment: Option<Environment>) {
     if environment != Some(Environment::Production) {
@@ -230,6 +233,7 @@ fn check_openness(reader: &mut Reader<'_>, environment: Option<Environment>) {
         ));
     }
 }
+// ANCHOR_END: openness
 
 pub(super) fn seconds(reader: &mut Reader<'_>, name: &'static str, min: Duration, max: Duration) -> Option<Duration> {
     reader.read(name, |text| parse::duration(text, BareUnit::Seconds, min..=max))

@@ -15,6 +15,7 @@ use persistence::{
 };
 
 mod console;
+mod exercises;
 mod hostile;
 mod instances;
 mod limits;
@@ -135,8 +136,7 @@ fn main() -> ExitCode {
         .into_iter()
         .map(|case| case.only_on(TestEngine::MariaDb).needing(replicas::REPLICAS)),
     );
-    cases.extend(on_clusters());
-    test_db::main(cases)
+    test_db::main([cases, on_clusters(), exercises::cases()].concat())
 }
 
 /// What needs several servers that are one database.
