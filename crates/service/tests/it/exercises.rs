@@ -2,3 +2,4 @@
 
 pub(crate) mod coalescing;
 pub(crate) mod retries_and_idempotency;
+pub(crate) mod streams;

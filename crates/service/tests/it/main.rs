@@ -127,6 +127,8 @@ fn main() -> ExitCode {
         exercises::coalescing::of_ten_creates_of_one_address_one_succeeds_shared_or_not,
         exercises::retries_and_idempotency::who_gives_up_anywhere_and_asks_again_with_the_key_gets_one_user,
         exercises::retries_and_idempotency::ten_increments_at_once_are_all_counted,
+        exercises::streams::a_stream_that_is_dropped_has_read_no_further_than_the_page_ahead,
+        exercises::streams::an_import_that_was_stopped_is_gone_on_with_by_sending_it_again,
     ]);
     test_db::main(cases)
 }
