@@ -8,6 +8,7 @@ pub(crate) mod user {
 
     use crate::PersistenceError;
 
+    // ANCHOR: model
     /// A row of `users`.
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
     #[sea_orm(table_name = "users")]
@@ -21,6 +22,7 @@ pub(crate) mod user {
         pub(crate) updated_at: DateTime,
         pub(crate) version: i64,
     }
+    // ANCHOR_END: model
 
     #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
     pub(crate) enum Relation {}

@@ -82,6 +82,7 @@ fn returning<Column: IdenStatic>(mut insert: Statement, columns: &[Column]) -> S
     insert
 }
 
+// ANCHOR: update-returning
 /// Updates at most one row and returns it, or nothing when no row matched. `read_back` selects that row.
 pub(crate) async fn update_returning<E, C>(
     connection: &C,
@@ -101,3 +102,4 @@ where
         _ => read_back.one(connection).await,
     }
 }
+// ANCHOR_END: update-returning

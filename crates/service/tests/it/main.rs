@@ -19,6 +19,7 @@ mod atomicity;
 mod batches;
 mod clusters;
 mod counting;
+mod exercises;
 mod exporting;
 mod health;
 mod importing;
@@ -120,5 +121,9 @@ fn main() -> ExitCode {
         .into_iter()
         .map(|case| case.only_on(TestEngine::MariaDb).needing(clusters::GALERA)),
     );
+    cases.extend(on_every_engine![
+        exercises::from_python::every_outcome_of_creates_at_once_is_known_in_the_order_of_the_requests,
+        exercises::from_python::what_stands_behind_the_work_runs_after_an_error_and_not_after_a_drop,
+    ]);
     test_db::main(cases)
 }
