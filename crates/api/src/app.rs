@@ -24,6 +24,7 @@ pub fn build_app(
 > {
     let (with_docs, with_metrics) = (state.options().docs, state.options().metrics);
     let console = state.options().console.clone();
+    // ANCHOR: build-app
     App::new()
         .app_data(Data::new(state))
         .into_utoipa_app()
@@ -43,6 +44,7 @@ pub fn build_app(
         .wrap(from_fn(admission))
         // The last is the outermost.
         .wrap(from_fn(edge))
+    // ANCHOR_END: build-app
 }
 
 /// Builds the application of a listener that serves metrics and nothing else, over the same `state`.

@@ -24,6 +24,7 @@ const MOST_WORKERS: usize = 512;
 const LARGEST_BODY: usize = 1 << 30;
 const MOST_IN_FLIGHT: usize = 1_000_000;
 
+// ANCHOR: config
 /// Everything, or nothing if there is a problem anywhere.
 pub(super) fn config(reader: &mut Reader<'_>) -> Option<Config> {
     let environment = reader.read("ENVIRONMENT", parse::environment);
@@ -45,6 +46,7 @@ pub(super) fn config(reader: &mut Reader<'_>) -> Option<Config> {
         observability: observability?,
     })
 }
+// ANCHOR_END: config
 
 fn http(reader: &mut Reader<'_>) -> Option<Http> {
     let host = reader.read("HOST", parse::host);
