@@ -6,6 +6,7 @@
 use std::{borrow::Cow, fmt, sync::Arc};
 
 use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction, StreamTrait};
+use tracing::Span;
 
 use crate::{
     PersistenceError, PoolStatus,
@@ -86,11 +87,17 @@ impl Connection {
 }
 
 impl Transaction {
-    pub(crate) fn new(transaction: Watched<DatabaseTransaction>, returns_inserted_rows: bool) -> Self {
+    pub(crate) fn new(transaction: Watched<DatabaseTransaction>, returns_inserted_rows: bool, span: Span) -> Self {
         Self {
-            transaction,
+            transaction: transaction.within(span),
             returns_inserted_rows,
         }
+    }
+
+    /// The span of a transaction that is about to begin. It closes with the transaction; where `outcome` is still empty then,
+    /// the transaction was dropped, and so rolled back.
+    pub(crate) fn span() -> Span {
+        tracing::debug_span!("transaction", outcome = tracing::field::Empty)
     }
 
     /// Makes everything done through this transaction permanent and visible to others.

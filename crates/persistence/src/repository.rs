@@ -192,6 +192,7 @@ impl<'a, E: Executor> UserRepository<'a, E> {
     ///
     /// # Errors
     /// When the database is unavailable or refuses.
+    // ANCHOR: page
     pub async fn page(&self, filter: &UserFilter, offset: u64, limit: u64) -> Result<Vec<User>, PersistenceError> {
         let matching = newest_first(filtered(filter));
         if offset == 0 {
@@ -208,11 +209,13 @@ impl<'a, E: Executor> UserRepository<'a, E> {
         QuerySelect::query(&mut users).join_subquery(JoinType::InnerJoin, ids.into_query(), page, is_on_page);
         self.fetch(users).await
     }
+    // ANCHOR_END: page
 
     /// At most `limit` users, newest first, that follow `position`, or from the start. The cost does not depend on it.
     ///
     /// # Errors
     /// When the database is unavailable or refuses.
+    // ANCHOR: after
     pub async fn after(
         &self,
         filter: &UserFilter,
@@ -225,6 +228,7 @@ impl<'a, E: Executor> UserRepository<'a, E> {
         };
         self.fetch(newest_first(matching).limit(limit)).await
     }
+    // ANCHOR_END: after
 
     /// Changes a user and returns it as it is then, or nothing when there is none for which `precondition` holds. The
     /// statement itself decides that, so of two changes based on the same state only one takes place. Run it in a
@@ -297,6 +301,7 @@ impl<'a, E: Executor> UserRepository<'a, E> {
     ///
     /// # Errors
     /// When the query cannot be started; each item may fail as well.
+    // ANCHOR: stream
     pub async fn stream(
         &self,
         filter: &UserFilter,
@@ -304,6 +309,7 @@ impl<'a, E: Executor> UserRepository<'a, E> {
         let rows = newest_first(filtered(filter)).stream(self.0.inner()).await?;
         Ok(rows.map(|row| User::try_from(row?)))
     }
+    // ANCHOR_END: stream
 
     /// The statement that inserts these users, for the engine that it goes to.
     fn insertion<'u, Users>(&self, users: Users) -> Result<Statement, DbErr>

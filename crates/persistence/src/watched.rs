@@ -30,6 +30,7 @@ use sea_orm::{
 };
 use sea_orm_migration::async_trait::async_trait;
 use tokio::{sync::Notify, time::timeout};
+use tracing::{Instrument, Span};
 
 use crate::engine;
 
@@ -144,6 +145,8 @@ pub struct Watched<C> {
     limits: Option<Limits>,
     /// How long a statement may go without an answer here.
     limit: Option<Duration>,
+    /// What a statement is part of, besides whatever it is executed for: a transaction, if any.
+    span: Span,
 }
 
 /// How long a statement may go without an answer.
@@ -174,6 +177,11 @@ impl<C> Watched<C> {
         &self.connection
     }
 
+    /// The same, with statements that are part of `span`.
+    pub(crate) fn within(self, span: Span) -> Self {
+        Self { span, ..self }
+    }
+
     /// What is done on one connection of the same pool.
     pub(crate) fn on_connection<D>(&self, connection: D) -> Watched<D> {
         Watched {
@@ -181,6 +189,7 @@ impl<C> Watched<C> {
             trust: self.trust.clone(),
             limits: self.limits,
             limit: self.limits.map(|limits| limits.on_connection),
+            span: self.span.clone(),
         }
     }
 
@@ -191,7 +200,7 @@ impl<C> Watched<C> {
     /// What `work` ends with, and a time-out on the connection when the limit is over.
     // ANCHOR: watch
     pub(crate) async fn watch<T>(&self, work: impl Future<Output = Result<T, DbErr>>) -> Result<T, DbErr> {
-        let mut work = pin!(work);
+        let mut work = pin!(work.instrument(self.span.clone()));
         // Declared after the work, so that it is dropped before it, and the pool knows before the connection comes back.
         let mut unanswered = Unanswered(self.trust.as_ref());
         let outcome = match self.limit {
@@ -228,6 +237,7 @@ impl Watched<DatabaseConnection> {
             trust,
             limits,
             limit: limits.map(|limits| limits.on_pool),
+            span: Span::none(),
         }
     }
 }
@@ -238,8 +248,13 @@ impl Watched<DatabaseTransaction> {
     /// # Errors
     /// When the database refuses or does not answer.
     pub(crate) async fn commit(self) -> Result<(), DbErr> {
+        let commit = tracing::debug_span!(parent: &self.span, "commit");
         let (watch, transaction) = self.split();
-        watch.watch(transaction.commit()).await
+        let committed = watch.watch(transaction.commit().instrument(commit)).await;
+        if committed.is_ok() {
+            watch.span.record("outcome", "committed");
+        }
+        committed
     }
 
     /// Rolls back.
@@ -247,8 +262,11 @@ impl Watched<DatabaseTransaction> {
     /// # Errors
     /// When the database does not answer.
     pub(crate) async fn rollback(self) -> Result<(), DbErr> {
+        let rollback = tracing::debug_span!(parent: &self.span, "rollback");
         let (watch, transaction) = self.split();
-        watch.watch(transaction.rollback()).await
+        let rolled_back = watch.watch(transaction.rollback().instrument(rollback)).await;
+        watch.span.record("outcome", "rolled back");
+        rolled_back
     }
 
     fn split(self) -> (Watched<()>, DatabaseTransaction) {

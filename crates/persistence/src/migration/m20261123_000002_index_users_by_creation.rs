@@ -2,6 +2,7 @@
 
 use sea_orm::{DbBackend, sea_query::Index};
 
+// ANCHOR: step
 pub(super) fn up(backend: DbBackend) -> String {
     let index = Index::create()
         .name("ix_users_created_at_id")
@@ -11,6 +12,7 @@ pub(super) fn up(backend: DbBackend) -> String {
         .to_owned();
     backend.build(&index).to_string()
 }
+// ANCHOR_END: step
 
 pub(super) fn down(backend: DbBackend) -> String {
     backend

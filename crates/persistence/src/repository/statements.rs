@@ -219,6 +219,7 @@ pub(super) fn newest_first(select: Select<user::Entity>) -> Select<user::Entity>
         .order_by_desc(user::Column::Id)
 }
 
+// ANCHOR: follows
 /// Rows behind `position` in the order of the list.
 ///
 /// `(created_at, id) < (?, ?)` would say the same, but MySQL and MariaDB answer it by scanning the index from its start.
@@ -232,6 +233,7 @@ pub(super) fn follows(position: Cursor) -> Condition {
         .add(user::Column::CreatedAt.lte(created_at))
         .add(within)
 }
+// ANCHOR_END: follows
 
 pub(super) fn if_differs(differs: &Condition, changed: Expr, column: user::Column) -> Expr {
     CaseStatement::new()

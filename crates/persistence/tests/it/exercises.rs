@@ -10,6 +10,7 @@ use crate::exercises;
 mod concurrency;
 mod entities_and_repositories;
 mod futures_and_cancellation;
+mod pagination;
 mod pools;
 mod transactions;
 
@@ -26,6 +27,8 @@ pub(crate) fn cases() -> Vec<TestCase> {
         exercises::transactions::two_names_are_swapped_together_or_not_at_all,
         exercises::transactions::ten_who_count_at_once_lose_no_count,
         exercises::transactions::who_is_there_already_is_found_instead,
+        exercises::pagination::pages_and_pieces_of_any_size_make_the_same_list,
+        exercises::pagination::a_walk_meets_everybody_who_stays_once_while_others_come_and_go,
     ];
     // What has nothing to do with the database needs no more than one.
     cases.extend(

@@ -121,6 +121,7 @@ impl Creation {
     }
 
     /// One statement, which is its own transaction, wherever the ids of the rows come with it: round trips count.
+    // ANCHOR: insert
     async fn insert(&self, new_users: &[NewUser]) -> Result<Vec<User>, PersistenceError> {
         let (writer, now) = (self.database.writer(), Timestamp::now());
         if let [new_user] = new_users {
@@ -134,6 +135,7 @@ impl Creation {
         transaction.commit().await?;
         Ok(users)
     }
+    // ANCHOR_END: insert
 }
 
 impl WriteTogether for Creation {

@@ -19,6 +19,7 @@ mod atomicity;
 mod batches;
 mod clusters;
 mod counting;
+mod exercises;
 mod exporting;
 mod health;
 mod importing;
@@ -120,5 +121,12 @@ fn main() -> ExitCode {
         .into_iter()
         .map(|case| case.only_on(TestEngine::MariaDb).needing(clusters::GALERA)),
     );
+    cases.extend(on_every_engine![
+        exercises::coalescing::fifty_questions_about_ten_addresses_become_two_statements,
+        exercises::coalescing::who_gives_up_before_the_statement_is_built_is_left_out,
+        exercises::coalescing::of_ten_creates_of_one_address_one_succeeds_shared_or_not,
+        exercises::retries_and_idempotency::who_gives_up_anywhere_and_asks_again_with_the_key_gets_one_user,
+        exercises::retries_and_idempotency::ten_increments_at_once_are_all_counted,
+    ]);
     test_db::main(cases)
 }

@@ -1,0 +1,4 @@
+//! Solutions to the exercises of the book, a module for each chapter. They are tests like all others.
+
+pub(crate) mod coalescing;
+pub(crate) mod retries_and_idempotency;
