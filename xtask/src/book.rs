@@ -9,6 +9,7 @@ mod endings;
 mod files;
 mod html;
 mod links;
+mod original;
 mod outline;
 mod page;
 mod preprocess;
@@ -108,8 +109,12 @@ fn faults(files: &Files) -> Vec<String> {
     for edition in editions {
         faults.extend(code::faults_of_blocks(edition, files));
         faults.extend(endings::faults(edition));
+        faults.extend(original::faults(edition, files));
     }
-    faults.extend(code::faults_of_anchors(&editions, files));
+    // Until all chapters are there, one of those to come may show the anchor.
+    if PLANNED.iter().all(|chapter| english.pages.contains_key(*chapter)) {
+        faults.extend(code::faults_of_anchors(&editions, files));
+    }
     faults.extend(links::faults(&editions, files));
     faults
 }

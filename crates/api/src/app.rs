@@ -10,7 +10,7 @@ use actix_web::{
 use utoipa_actix_web::AppExt;
 
 use crate::{
-    AppState, docs, health, metrics,
+    AppState, console, docs, health, metrics,
     middleware::{admission, edge},
     problem::Problem,
     problem_pages, users,
@@ -23,6 +23,8 @@ pub fn build_app(
     impl ServiceFactory<ServiceRequest, Config = (), Response = ServiceResponse<BoxBody>, Error = Error, InitError = ()>,
 > {
     let (with_docs, with_metrics) = (state.options().docs, state.options().metrics);
+    let console = state.options().console.clone();
+    // ANCHOR: build-app
     App::new()
         .app_data(Data::new(state))
         .into_utoipa_app()
@@ -31,6 +33,7 @@ pub fn build_app(
         .into_app()
         .configure(problem_pages::configure)
         .configure(|config| docs::configure(config, with_docs))
+        .configure(|config| console::configure(config, console.as_ref()))
         .configure(|config| {
             if with_metrics {
                 metrics::configure(config);
@@ -41,6 +44,7 @@ pub fn build_app(
         .wrap(from_fn(admission))
         // The last is the outermost.
         .wrap(from_fn(edge))
+    // ANCHOR_END: build-app
 }
 
 /// Builds the application of a listener that serves metrics and nothing else, over the same `state`.

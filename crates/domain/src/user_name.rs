@@ -15,6 +15,7 @@ impl UserName {
     const LENGTH: Violation = Violation::new(Rule::Length, "must be 1 to 100 characters");
     const CONTROL: Violation = Violation::new(Rule::ControlCharacter, "must not contain control characters");
 
+    // ANCHOR: parse
     /// Trims `text` and checks the rules.
     ///
     /// # Errors
@@ -30,6 +31,7 @@ impl UserName {
             _ => Err(Self::LENGTH),
         }
     }
+    // ANCHOR_END: parse
 
     /// The name as text.
     #[must_use]

@@ -8,6 +8,7 @@ pub(crate) mod user {
 
     use crate::PersistenceError;
 
+    // ANCHOR: model
     /// A row of `users`.
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
     #[sea_orm(table_name = "users")]
@@ -21,12 +22,14 @@ pub(crate) mod user {
         pub(crate) updated_at: DateTime,
         pub(crate) version: i64,
     }
+    // ANCHOR_END: model
 
     #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
     pub(crate) enum Relation {}
 
     impl ActiveModelBehavior for ActiveModel {}
 
+    // ANCHOR: try-from
     impl TryFrom<Model> for User {
         type Error = PersistenceError;
 
@@ -44,6 +47,7 @@ pub(crate) mod user {
             })
         }
     }
+    // ANCHOR_END: try-from
 }
 
 pub(crate) mod idempotency_key {

@@ -24,8 +24,10 @@ use crate::{Executor, PersistenceError, engine, entity::user};
 /// Every method is one use of the database. Let its future run to the end: the MySQL driver (sqlx 0.9) loses track of a
 /// statement that is cut off while the server prepares it, and with it the connection. Dropping a transaction between two
 /// statements is safe.
+// ANCHOR: repository
 #[derive(Debug)]
 pub struct UserRepository<'a, E: Executor>(&'a E);
+// ANCHOR_END: repository
 
 impl<'a, E: Executor> UserRepository<'a, E> {
     /// The repository over `executor`.
@@ -38,12 +40,14 @@ impl<'a, E: Executor> UserRepository<'a, E> {
     ///
     /// # Errors
     /// [`PersistenceError::EmailTaken`] when another user has the address.
+    // ANCHOR: insert
     pub async fn insert(&self, new_user: NewUser, now: Timestamp) -> Result<User, PersistenceError> {
         let insert = self.insertion([(&new_user, now)].into_iter())?;
         let inserted = engine::insert_returning_id(self.0.inner(), insert, user::Column::Id).await;
         let id = inserted.map_err(|error| self.not_written(error))?;
         created(new_user, id, now)
     }
+    // ANCHOR_END: insert
 
     /// Inserts users created at `now`, all or none, and returns them in the same order. Run it in a transaction, unless
     /// [`Connection::returns_inserted_rows`](crate::Connection::returns_inserted_rows): else their ids are read back by address.
@@ -157,6 +161,7 @@ impl<'a, E: Executor> UserRepository<'a, E> {
     ///
     /// # Errors
     /// When the database is unavailable or refuses.
+    // ANCHOR: find-by-email
     pub async fn find_by_email(&self, email: &Email) -> Result<Option<User>, PersistenceError> {
         let row = user::Entity::find()
             .filter(user::Column::Email.eq(email.as_str()))
@@ -164,6 +169,7 @@ impl<'a, E: Executor> UserRepository<'a, E> {
             .await?;
         row.map(User::try_from).transpose()
     }
+    // ANCHOR_END: find-by-email
 
     /// Whether a user has this id.
     ///
@@ -241,6 +247,7 @@ impl<'a, E: Executor> UserRepository<'a, E> {
         precondition: &Precondition,
         now: Timestamp,
     ) -> Result<Option<User>, PersistenceError> {
+        // ANCHOR: update
         let differs = [
             changes.name().map(|name| user::Column::Name.ne(name.as_str())),
             changes.email().map(|email| user::Column::Email.ne(email.as_str())),
@@ -265,6 +272,7 @@ impl<'a, E: Executor> UserRepository<'a, E> {
             update = update.col_expr(user::Column::Email, Expr::val(email.as_str()));
         }
         let updated = engine::update_returning(self.0.inner(), update, user::Entity::find_by_id(id.get())).await;
+        // ANCHOR_END: update
         let updated = updated.map_err(|error| self.not_written(error))?;
         updated.map(User::try_from).transpose()
     }

@@ -40,6 +40,7 @@ use std::{panic::resume_unwind, time::Duration};
 
 use persistence::Histogram;
 use tokio::{sync::oneshot, time::timeout};
+use tracing::Span;
 
 use crate::{DatabaseRuntime, RuntimeStopped};
 
@@ -62,6 +63,15 @@ type Answer<T, E> = Result<Result<T, E>, Panicked>;
 /// The work on a batch panicked; the panic itself has been reported.
 #[derive(Clone, Copy, Debug)]
 struct Panicked;
+
+/// Tells whoever records `batch` which requests it is for. It is a child of the first, so that one needs no telling.
+fn follow<'a>(batch: &Span, members: impl Iterator<Item = &'a Span>) {
+    if !batch.is_disabled() {
+        for member in members.skip(1) {
+            batch.follows_from(member);
+        }
+    }
+}
 
 fn note_size(sizes: &Histogram, members: usize) {
     sizes.observe(u32::try_from(members).unwrap_or(u32::MAX).into());

@@ -20,6 +20,9 @@ use crate::Counter;
 /// How often a transaction is run again before its error is reported.
 pub const MAX_RETRIES: u32 = 3;
 
+/// What the event says that tells of a repetition.
+pub const RETRYING: &str = "running a transaction again";
+
 /// The longest pause before the first repetition; it doubles with each.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 
@@ -94,7 +97,7 @@ impl Retries {
             if begin.elapsed() + pause >= self.patience {
                 return Err(error);
             }
-            tracing::debug!(attempt, ?reason, %error, "running a transaction again");
+            tracing::debug!(message = RETRYING, attempt, ?reason, %error);
             sleep(pause).await;
             longest_pause *= 2;
             self.counters.count(reason);

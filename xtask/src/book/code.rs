@@ -117,7 +117,10 @@ fn anchors(text: &str) -> BTreeMap<&str, Anchor> {
 /// The name of the anchor that a line begins (or ends: `false`).
 fn anchor_in(line: &str) -> Option<(&str, bool)> {
     let line = line.trim();
-    let comment = ["//", "--", "#"].iter().find_map(|mark| line.strip_prefix(mark))?;
+    let comment = ["//", "--", "#", "<!--"]
+        .iter()
+        .find_map(|mark| line.strip_prefix(mark))?;
+    let comment = comment.trim_end_matches("-->");
     let comment = comment.trim_start();
     let begin = comment.strip_prefix("ANCHOR:").map(|name| (name.trim(), true));
     begin.or_else(|| comment.strip_prefix("ANCHOR_END:").map(|name| (name.trim(), false)))
@@ -183,6 +186,10 @@ fn run() {
             (&path, page),
             ("crates/a/src/lib.rs", SOURCE),
             ("crates/a/a.toml", "a = 1\n"),
+            (
+                "docs/a.md",
+                "# A\n<!-- ANCHOR: part -->\na\n<!-- ANCHOR_END: part -->\n",
+            ),
         ]);
         faults_of_blocks(&Edition::read(&files, ENGLISH), &files)
     }
@@ -190,7 +197,13 @@ fn run() {
     #[test]
     fn an_include_names_a_file_and_an_anchor_that_are_there_once() {
         let page = |target: &str| format!("```rust\n{{{{#include ../../crates/a/{target}}}}}\n```\n");
-        for target in ["src/lib.rs:run", "src/lib.rs:inner", "src/lib.rs", "a.toml"] {
+        for target in [
+            "src/lib.rs:run",
+            "src/lib.rs:inner",
+            "src/lib.rs",
+            "a.toml",
+            "../../docs/a.md:part",
+        ] {
             assert_eq!(faults("pools", &page(target)), Vec::<String>::new(), "{target}");
         }
         for (target, fault) in [

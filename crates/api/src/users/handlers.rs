@@ -49,6 +49,7 @@ problems!(DeleteProblems: MalformedRequest, NotFound, PreconditionFailed, Precon
     )
 )]
 #[post("/users")]
+// ANCHOR: create-user
 pub(super) async fn create_user(
     state: Data<AppState>,
     input: Input<(), (), NewUser, Option<IdempotentRequest>>,
@@ -60,6 +61,7 @@ pub(super) async fn create_user(
     let kept = state.users().create_once(request, input.body, to_record).await?;
     Created::from_kept(&kept)
 }
+// ANCHOR_END: create-user
 
 /// Create many users
 ///

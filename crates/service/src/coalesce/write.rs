@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 use tracing::{Instrument, Span};
 
 use super::{
-    Answer, CoalescingOptions, Panicked, answer,
+    Answer, CoalescingOptions, Panicked, answer, follow,
     gathering::{Gathering, Runner},
     note_size, wait_patiently,
 };
@@ -112,6 +112,7 @@ impl<W: WriteTogether> WriteCoalescer<W> {
             note_size(&self.batch_sizes, batch.len());
             let first = batch.first().map_or_else(Span::none, |member| member.span.clone());
             let span = first.in_scope(|| tracing::debug_span!("write_batch", members = batch.len()));
+            follow(&span, batch.iter().map(|member| &member.span));
             // The inner span, which tells of the sharing, may be filtered out.
             let work = self.clone().write_batch(batch).instrument(span).instrument(first);
             wait_patiently(&self.runtime, self.patience, work).await;
