@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 
 use crate::engines::Engine;
-use crate::{drill, examples, fuzz, instructions, layers, openapi, schema, test, workspace};
+use crate::{browser, drill, examples, fuzz, instructions, layers, openapi, schema, test, workspace};
 
 /// Options of `cargo xtask ci`.
 #[derive(Args)]
@@ -80,6 +80,10 @@ const FULL_STEPS: &[Step] = &[
     Step {
         name: "advisories",
         run: advisories,
+    },
+    Step {
+        name: "browser",
+        run: browsers,
     },
     Step {
         name: "schemathesis",
@@ -279,6 +283,15 @@ fn has_cargo_deny() -> bool {
 
 fn no_cargo_deny() -> Outcome {
     Outcome::Skipped("cargo-deny is not installed (`cargo install cargo-deny --locked`)".to_owned())
+}
+
+fn browsers() -> Result<Outcome> {
+    match browser::check_all()? {
+        browser::Outcome::Passed => Ok(Outcome::Passed),
+        browser::Outcome::NotRun => Ok(Outcome::Skipped(
+            "a browser cannot be driven here; the reason is above".to_owned(),
+        )),
+    }
 }
 
 /// The exit code of `tools/schemathesis` when its programs cannot be had.

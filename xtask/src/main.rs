@@ -5,6 +5,7 @@
 
 mod bench;
 mod book;
+mod browser;
 mod ci;
 mod cluster;
 mod drill;
@@ -81,6 +82,8 @@ enum Task {
     Fuzz(fuzz::Options),
     /// Use the product for a long time, and fail if anything that it holds keeps growing
     Soak(soak::Options),
+    /// Look at the console, Swagger UI and the book in a headless browser
+    Browser(browser::Options),
     /// Check that the crates use only what their layer may use
     Layers,
 }
@@ -109,6 +112,7 @@ fn main() -> ExitCode {
         Task::Fuzz(options) => fuzz::run(&options),
         Task::Scaling(options) => scaling::run(&options),
         Task::Soak(options) => soak::run(&options),
+        Task::Browser(options) => browser::run(&options),
         Task::Layers => layers::run().map(|()| ExitCode::SUCCESS),
     };
     outcome.unwrap_or_else(|error| {
