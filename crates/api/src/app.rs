@@ -10,7 +10,7 @@ use actix_web::{
 use utoipa_actix_web::AppExt;
 
 use crate::{
-    AppState, docs, health, metrics,
+    AppState, console, docs, health, metrics,
     middleware::{admission, edge},
     problem::Problem,
     problem_pages, users,
@@ -23,6 +23,7 @@ pub fn build_app(
     impl ServiceFactory<ServiceRequest, Config = (), Response = ServiceResponse<BoxBody>, Error = Error, InitError = ()>,
 > {
     let (with_docs, with_metrics) = (state.options().docs, state.options().metrics);
+    let console = state.options().console.clone();
     // ANCHOR: build-app
     App::new()
         .app_data(Data::new(state))
@@ -32,6 +33,7 @@ pub fn build_app(
         .into_app()
         .configure(problem_pages::configure)
         .configure(|config| docs::configure(config, with_docs))
+        .configure(|config| console::configure(config, console.as_ref()))
         .configure(|config| {
             if with_metrics {
                 metrics::configure(config);

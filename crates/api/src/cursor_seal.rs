@@ -40,6 +40,7 @@ impl CursorSeal {
         Self(DerivedKey::new(secret_key, LABEL))
     }
 
+    // ANCHOR: seal
     /// The text of `position` in the list under `filter`.
     pub(crate) fn seal(&self, position: Cursor, filter: &UserFilter) -> String {
         let mut bytes = vec![VERSION];
@@ -48,13 +49,16 @@ impl CursorSeal {
         bytes.extend(filter_hash(filter));
         self.sign(bytes)
     }
+    // ANCHOR_END: seal
 
+    // ANCHOR: sign
     /// The text of `bytes` with their tag.
     pub(crate) fn sign(&self, mut bytes: Vec<u8>) -> String {
         let tag = self.0.mac().chain_update(&bytes).finalize().into_bytes();
         bytes.extend(tag.into_iter().take(TAG_BYTES));
         BASE64_URL_SAFE_NO_PAD.encode(bytes)
     }
+    // ANCHOR_END: sign
 
     /// The position that `text` seals, whatever its filter.
     pub(crate) fn open(&self, text: &str) -> Result<OpenedCursor, InvalidCursor> {

@@ -11,6 +11,7 @@ mod app;
 mod auth;
 mod conditional;
 mod connection;
+mod console;
 mod cors;
 mod created;
 mod cursor_seal;
@@ -47,6 +48,7 @@ pub use auth::{
     AuthError, AuthOptions, DevelopmentToken, JwksError, JwtOptions, LONGEST_SUBJECT_CHARS, SHORTEST_SECRET_KEY_BYTES,
 };
 pub use connection::Connection;
+pub use console::Console;
 pub use cors::CrossOrigin;
 pub use lifecycle::Lifecycle;
 pub use openapi::document as openapi_document;

@@ -104,7 +104,8 @@ mod tests {
         for _ in 0..1000 {
             let spans = exporter.get_finished_spans().unwrap();
             if spans.iter().any(|span| span.span_kind == SpanKind::Server) {
-                let ours = |span: &SpanData| span.name == "database" || span.span_kind == SpanKind::Server;
+                let inner = ["handler", "database"];
+                let ours = |span: &SpanData| inner.contains(&&*span.name) || span.span_kind == SpanKind::Server;
                 return spans.into_iter().filter(ours).collect();
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
@@ -142,8 +143,10 @@ mod tests {
             "the log names the trace under which it is exported"
         );
         assert_eq!(request.status, Status::Unset);
-        let database = spans.iter().find(|span| span.name == "database").unwrap();
-        assert_eq!(database.parent_span_id, request.span_context.span_id());
+        let named = |name| spans.iter().find(|span| span.name == name).unwrap();
+        let (handler, database) = (named("handler"), named("database"));
+        assert_eq!(handler.parent_span_id, request.span_context.span_id());
+        assert_eq!(database.parent_span_id, handler.span_context.span_id());
         assert!(!format!("{spans:?}").contains("ann@example.com"), "{spans:?}");
     }
 

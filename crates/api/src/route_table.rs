@@ -9,6 +9,8 @@ use std::{fmt, sync::Arc};
 use actix_web::http::Method;
 use utoipa::openapi::{OpenApi, PathItem};
 
+use crate::console;
+
 const METRICS: &str = "/metrics";
 
 /// Routes that take as long as they take. Whatever they wait for has a limit of its own.
@@ -17,6 +19,14 @@ const WITHOUT_DEADLINE: [&str; 1] = ["/api/v1/users/import"];
 /// The routes of the application.
 #[derive(Clone, Debug)]
 pub(crate) struct RouteTable(Vec<Arc<Route>>);
+
+/// Which of the routes exist that the document does not describe.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Undescribed {
+    pub(crate) docs: bool,
+    pub(crate) metrics: bool,
+    pub(crate) console: bool,
+}
 
 /// A path template and its methods.
 #[derive(Clone)]
@@ -85,18 +95,21 @@ impl fmt::Debug for Route {
 
 impl RouteTable {
     /// The operations of `document`, and those that it does not describe.
-    pub(crate) fn new(document: &OpenApi, docs: bool, metrics: bool) -> Self {
+    pub(crate) fn new(document: &OpenApi, which: Undescribed) -> Self {
         let described = document
             .paths
             .paths
             .iter()
             .map(|(template, item)| Route::new(template, methods_of(item)));
         let mut undescribed = vec!["/openapi.json", "/problems", "/problems/{code}"];
-        if docs {
+        if which.docs {
             undescribed.extend(["/", "/docs", "/docs/{file:.*}"]);
         }
-        if metrics {
+        if which.metrics {
             undescribed.push(METRICS);
+        }
+        if which.console {
+            undescribed.extend(console::ROUTES);
         }
         let mut routes: Vec<_> = described.chain(undescribed.into_iter().map(Route::to_get)).collect();
         // A path that is spelled out goes before a pattern that it would fit as well.
@@ -203,7 +216,12 @@ mod tests {
 
     #[test]
     fn a_spelled_out_path_goes_before_a_pattern() {
-        let table = RouteTable::new(&crate::openapi_document("Test"), true, true);
+        let all = Undescribed {
+            docs: true,
+            metrics: true,
+            console: true,
+        };
+        let table = RouteTable::new(&crate::openapi_document("Test"), all);
         let allow = |path| table.find(path).map(|route| route.allow());
         assert_eq!(allow("/api/v1/users/batch").as_deref(), Some("POST"));
         assert_eq!(allow("/api/v1/users/17").as_deref(), Some("DELETE, GET, HEAD, PATCH"));
@@ -213,6 +231,7 @@ mod tests {
         assert_eq!(allow("/docs/a/b").as_deref(), Some("GET, HEAD"));
         assert_eq!(allow("/problems/not_found").as_deref(), Some("GET, HEAD"));
         assert_eq!(allow("/metrics").as_deref(), Some("GET, HEAD"));
+        assert_eq!(allow("/console/requests/since/17").as_deref(), Some("GET, HEAD"));
         for unknown in [
             "/api/v1/users/",
             "/api/v1/users/1/x",
@@ -228,14 +247,15 @@ mod tests {
     }
 
     #[test]
-    fn without_docs_their_paths_do_not_exist() {
-        let table = RouteTable::new(&crate::openapi_document("Test"), false, false);
-        assert!(table.find("/docs").is_none() && table.find("/").is_none() && table.find("/openapi.json").is_some());
+    fn what_is_switched_off_does_not_exist() {
+        let table = RouteTable::new(&crate::openapi_document("Test"), Undescribed::default());
+        assert!(table.find("/docs").is_none() && table.find("/").is_none() && table.find("/console").is_none());
+        assert!(table.find("/openapi.json").is_some());
     }
 
     #[test]
     fn metrics_are_at_one_listener_or_the_other() {
-        let table = RouteTable::new(&crate::openapi_document("Test"), true, false);
+        let table = RouteTable::new(&crate::openapi_document("Test"), Undescribed::default());
         assert!(table.find("/metrics").is_none());
         let table = RouteTable::metrics_alone();
         assert!(table.find("/metrics").is_some() && table.find("/health").is_none());

@@ -11,14 +11,14 @@ use service::{HealthService, UserService};
 use tokio::sync::Semaphore;
 
 use crate::{
-    AuthError, AuthOptions, CrossOrigin, Lifecycle,
+    AuthError, AuthOptions, Console, CrossOrigin, Lifecycle,
     auth::Authenticator,
     cursor_seal::CursorSeal,
     metrics::{Metrics, Sources},
     openapi,
     problem::Problem,
     rate_limit::{InvalidStoreUrl, RateLimitCounters, RateLimitOptions, RateLimiter},
-    route_table::RouteTable,
+    route_table::{RouteTable, Undescribed},
 };
 
 /// How the API behaves: a plain struct, filled by whoever composes the program.
@@ -28,6 +28,9 @@ pub struct ApiOptions {
     pub title: String,
     /// Whether Swagger UI is served at `/docs`.
     pub docs: bool,
+    /// What is shown at `/console`; nothing is where there is none. It learns of requests once its layer is part of the
+    /// subscriber of `tracing`.
+    pub console: Option<Console>,
     /// The most requests to the API that are worked on at once; 1 or more. Any more are refused at once.
     pub max_in_flight: usize,
     /// Whether metrics are served at `/metrics`; not where they have a listener of their own.
@@ -56,6 +59,7 @@ impl Default for ApiOptions {
         Self {
             title: "Async Starter API".to_owned(),
             docs: true,
+            console: None,
             max_in_flight: 1024,
             metrics: true,
             body_limit_bytes: 1024 * 1024,
@@ -118,7 +122,15 @@ impl AppState {
     ) -> Result<Self, StateError> {
         let document = openapi::document(&options.title);
         let openapi_json = Bytes::from(document.to_pretty_json()?);
-        let routes = Arc::new(RouteTable::new(&document, options.docs, options.metrics));
+        let undescribed = Undescribed {
+            docs: options.docs,
+            metrics: options.metrics,
+            console: options.console.is_some(),
+        };
+        let routes = Arc::new(RouteTable::new(&document, undescribed));
+        if let Some(console) = &options.console {
+            console.attend(&health);
+        }
         let secret_key = options.secret_key.as_ref().map(|key| key.expose_secret().as_bytes());
         let rate_limiter = options.rate_limit.clone().map(RateLimiter::new).transpose()?;
         let metrics = Metrics::new(Sources {

@@ -15,6 +15,7 @@ pub struct DatabaseOptions {
     pub replicas: Vec<SecretString>,
     /// The age of its data beyond which a replica is left out.
     pub replica_max_lag: Duration,
+    // ANCHOR: pool-limits
     /// Connections that each pool keeps open when idle; to a server, half of `max_connections` at most.
     pub min_connections: u32,
     /// The most connections of each pool, at least 1. With SQLite it sizes the readers; the writer is one.
@@ -26,6 +27,7 @@ pub struct DatabaseOptions {
     pub trusted_idle: Duration,
     /// The longest life of a connection. SQLite ignores it: there is no network to go stale.
     pub max_lifetime: Duration,
+    // ANCHOR_END: pool-limits
     /// The longest run of one statement, enforced by the database session. SQLite has no such limit.
     pub statement_timeout: Option<Duration>,
     /// Statements slower than this are logged at `warn`, without their values.

@@ -5,6 +5,7 @@ use std::{borrow::Cow, sync::Arc, time::Duration};
 use futures_util::future::join;
 use sea_orm::ConnectionTrait;
 use tokio::time::timeout;
+use tracing::Instrument;
 
 use crate::{
     Connection, DatabaseOptions, Durability, Engine, NodeStatus, PersistenceError, ReplicaStatus, Transaction, engine,
@@ -201,19 +202,31 @@ impl Database {
     /// would leave its connection in the pool inside an open transaction, and the next borrower's write would be lost with
     /// it (sqlx issue 4385). When the caller is gone, the task finishes, drops the transaction, and so rolls it back.
     ///
+    /// A span `transaction` is open until the transaction ends, with `begin`, `commit` and `rollback` within.
+    ///
     /// # Errors
     /// [`PersistenceError::Unavailable`] when no connection can be had within `acquire_timeout`, and
     /// [`PersistenceError::NoAnswer`] when the server then keeps silent for as long again.
+    // ANCHOR: begin
     pub async fn begin(&self) -> Result<Transaction, PersistenceError> {
         let pool = self.writer.pool.clone();
-        let begin = tokio::spawn(async move { engine::begin(&pool).await });
+        let span = Transaction::span();
+        let begin_span = tracing::debug_span!(parent: &span, "begin");
+        let begin = async move { engine::begin(&pool).await };
+        // Where the inner span is of no interest, what is logged belongs to the caller's all the same.
+        let begin = tokio::spawn(begin.instrument(begin_span).in_current_span());
         let patience = self.options.acquire_timeout * 2;
         match timeout(patience, begin).await {
-            Ok(Ok(transaction)) => Ok(Transaction::new(transaction?, self.writer.returns_inserted_rows())),
+            Ok(Ok(transaction)) => Ok(Transaction::new(
+                transaction?,
+                self.writer.returns_inserted_rows(),
+                span,
+            )),
             // The task neither panics nor is aborted; it ends early only when the runtime shuts down.
             Ok(Err(_)) | Err(_) => Err(PersistenceError::NoAnswer(patience)),
         }
     }
+    // ANCHOR_END: begin
 
     /// Makes one attempt to connect, for a program that cannot go on without the database and wants to say why.
     ///

@@ -65,6 +65,7 @@ impl Engine {
         }
     }
 
+    // ANCHOR: usual-max-connections
     /// How many connections of a pool are of use when nobody says how many there may be. One to a server waits most of the
     /// time. One to SQLite is a thread of the driver that works and hardly waits, so that more than two a core mostly get
     /// into each other's way: with 20 on two cores a service listed 13 % fewer pages a second than with 4.
@@ -80,6 +81,7 @@ impl Engine {
             Self::MySql | Self::Postgres => USUAL,
         }
     }
+    // ANCHOR_END: usual-max-connections
 
     pub(crate) fn of_backend(backend: DbBackend) -> Self {
         match backend {

@@ -29,6 +29,7 @@ pub(crate) mod user {
 
     impl ActiveModelBehavior for ActiveModel {}
 
+    // ANCHOR: try-from
     impl TryFrom<Model> for User {
         type Error = PersistenceError;
 
@@ -46,6 +47,7 @@ pub(crate) mod user {
             })
         }
     }
+    // ANCHOR_END: try-from
 }
 
 pub(crate) mod idempotency_key {

@@ -118,6 +118,7 @@ impl PersistenceError {
     /// Why running the whole transaction again, from BEGIN on, is safe and may succeed; nothing where it is not. It is never
     /// where an effect may have happened, and not where the time for it has been waited for already.
     #[must_use]
+    // ANCHOR: retry-reason
     pub fn retry_reason(&self) -> Option<RetryReason> {
         match self {
             Self::TransactionConflict(_) => Some(RetryReason::Conflict),
@@ -127,6 +128,7 @@ impl PersistenceError {
             _ => None,
         }
     }
+    // ANCHOR_END: retry-reason
 
     /// What this means for something that may have been committed when it happened.
     #[must_use]

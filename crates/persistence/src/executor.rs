@@ -6,6 +6,7 @@
 use std::{borrow::Cow, fmt, sync::Arc};
 
 use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction, StreamTrait};
+use tracing::Span;
 
 use crate::{
     PersistenceError, PoolStatus,
@@ -21,6 +22,7 @@ mod sealed {
 
     use super::{ConnectionTrait, PersistenceError, StreamTrait};
 
+    // ANCHOR: executor
     pub trait Executor: Send + Sync {
         type Inner: ConnectionTrait + StreamTrait + Send + Sync;
 
@@ -33,8 +35,10 @@ mod sealed {
         /// one whose connection was lost may have been committed.
         fn writing_ended_with(&self, error: PersistenceError) -> PersistenceError;
     }
+    // ANCHOR_END: executor
 }
 
+// ANCHOR: connection-and-transaction
 /// A pool of connections to one database server. Cloning shares the pool. Each statement borrows a connection for itself.
 #[derive(Clone)]
 pub struct Connection {
@@ -49,6 +53,7 @@ pub struct Transaction {
     transaction: Watched<DatabaseTransaction>,
     returns_inserted_rows: bool,
 }
+// ANCHOR_END: connection-and-transaction
 
 impl Connection {
     /// The pool that serves everything, of pools that have been opened.
@@ -82,11 +87,17 @@ impl Connection {
 }
 
 impl Transaction {
-    pub(crate) fn new(transaction: Watched<DatabaseTransaction>, returns_inserted_rows: bool) -> Self {
+    pub(crate) fn new(transaction: Watched<DatabaseTransaction>, returns_inserted_rows: bool, span: Span) -> Self {
         Self {
-            transaction,
+            transaction: transaction.within(span),
             returns_inserted_rows,
         }
+    }
+
+    /// The span of a transaction that is about to begin. It closes with the transaction; where `outcome` is still empty then,
+    /// the transaction was dropped, and so rolled back.
+    pub(crate) fn span() -> Span {
+        tracing::debug_span!("transaction", outcome = tracing::field::Empty)
     }
 
     /// Makes everything done through this transaction permanent and visible to others.

@@ -53,6 +53,7 @@ impl<'a, E: Executor> IdempotencyRepository<'a, E> {
     ///
     /// # Errors
     /// When the database is unavailable or refuses, or the wait is over its limit.
+    // ANCHOR: claim
     pub async fn claim(
         &self,
         key: &HexHash,
@@ -74,6 +75,7 @@ impl<'a, E: Executor> IdempotencyRepository<'a, E> {
             Err(failed) => Err(self.0.writing_ended_with(failed.into())),
         }
     }
+    // ANCHOR_END: claim
 
     /// Keeps the answer to the request that claimed `key` in this transaction.
     ///

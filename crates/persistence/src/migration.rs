@@ -71,6 +71,7 @@ const STEPS: [Step; 5] = [
     },
 ];
 
+// ANCHOR: step
 /// A change of the schema and its reverse, as one SQL statement each.
 #[derive(Clone, Copy)]
 struct Step {
@@ -82,6 +83,7 @@ struct Step {
     /// Why it may do what the lint warns of, if it does.
     accepted: Option<Acceptance>,
 }
+// ANCHOR_END: step
 
 impl MigrationName for Step {
     fn name(&self) -> &str {

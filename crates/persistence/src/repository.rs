@@ -24,8 +24,10 @@ use crate::{Executor, PersistenceError, engine, entity::user};
 /// Every method is one use of the database. Let its future run to the end: the MySQL driver (sqlx 0.9) loses track of a
 /// statement that is cut off while the server prepares it, and with it the connection. Dropping a transaction between two
 /// statements is safe.
+// ANCHOR: repository
 #[derive(Debug)]
 pub struct UserRepository<'a, E: Executor>(&'a E);
+// ANCHOR_END: repository
 
 impl<'a, E: Executor> UserRepository<'a, E> {
     /// The repository over `executor`.
@@ -38,12 +40,14 @@ impl<'a, E: Executor> UserRepository<'a, E> {
     ///
     /// # Errors
     /// [`PersistenceError::EmailTaken`] when another user has the address.
+    // ANCHOR: insert
     pub async fn insert(&self, new_user: NewUser, now: Timestamp) -> Result<User, PersistenceError> {
         let insert = self.insertion([(&new_user, now)].into_iter())?;
         let inserted = engine::insert_returning_id(self.0.inner(), insert, user::Column::Id).await;
         let id = inserted.map_err(|error| self.not_written(error))?;
         created(new_user, id, now)
     }
+    // ANCHOR_END: insert
 
     /// Inserts users created at `now`, all or none, and returns them in the same order. Run it in a transaction, unless
     /// [`Connection::returns_inserted_rows`](crate::Connection::returns_inserted_rows): else their ids are read back by address.
@@ -190,6 +194,7 @@ impl<'a, E: Executor> UserRepository<'a, E> {
     ///
     /// # Errors
     /// When the database is unavailable or refuses.
+    // ANCHOR: page
     pub async fn page(&self, filter: &UserFilter, offset: u64, limit: u64) -> Result<Vec<User>, PersistenceError> {
         let matching = newest_first(filtered(filter));
         if offset == 0 {
@@ -206,11 +211,13 @@ impl<'a, E: Executor> UserRepository<'a, E> {
         QuerySelect::query(&mut users).join_subquery(JoinType::InnerJoin, ids.into_query(), page, is_on_page);
         self.fetch(users).await
     }
+    // ANCHOR_END: page
 
     /// At most `limit` users, newest first, that follow `position`, or from the start. The cost does not depend on it.
     ///
     /// # Errors
     /// When the database is unavailable or refuses.
+    // ANCHOR: after
     pub async fn after(
         &self,
         filter: &UserFilter,
@@ -223,6 +230,7 @@ impl<'a, E: Executor> UserRepository<'a, E> {
         };
         self.fetch(newest_first(matching).limit(limit)).await
     }
+    // ANCHOR_END: after
 
     /// Changes a user and returns it as it is then, or nothing when there is none for which `precondition` holds. The
     /// statement itself decides that, so of two changes based on the same state only one takes place. Run it in a
@@ -239,6 +247,7 @@ impl<'a, E: Executor> UserRepository<'a, E> {
         precondition: &Precondition,
         now: Timestamp,
     ) -> Result<Option<User>, PersistenceError> {
+        // ANCHOR: update
         let differs = [
             changes.name().map(|name| user::Column::Name.ne(name.as_str())),
             changes.email().map(|email| user::Column::Email.ne(email.as_str())),
@@ -263,6 +272,7 @@ impl<'a, E: Executor> UserRepository<'a, E> {
             update = update.col_expr(user::Column::Email, Expr::val(email.as_str()));
         }
         let updated = engine::update_returning(self.0.inner(), update, user::Entity::find_by_id(id.get())).await;
+        // ANCHOR_END: update
         let updated = updated.map_err(|error| self.not_written(error))?;
         updated.map(User::try_from).transpose()
     }
@@ -293,6 +303,7 @@ impl<'a, E: Executor> UserRepository<'a, E> {
     ///
     /// # Errors
     /// When the query cannot be started; each item may fail as well.
+    // ANCHOR: stream
     pub async fn stream(
         &self,
         filter: &UserFilter,
@@ -300,6 +311,7 @@ impl<'a, E: Executor> UserRepository<'a, E> {
         let rows = newest_first(filtered(filter)).stream(self.0.inner()).await?;
         Ok(rows.map(|row| User::try_from(row?)))
     }
+    // ANCHOR_END: stream
 
     /// The statement that inserts these users, for the engine that it goes to.
     fn insertion<'u, Users>(&self, users: Users) -> Result<Statement, DbErr>

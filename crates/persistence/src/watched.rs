@@ -30,6 +30,7 @@ use sea_orm::{
 };
 use sea_orm_migration::async_trait::async_trait;
 use tokio::{sync::Notify, time::timeout};
+use tracing::{Instrument, Span};
 
 use crate::engine;
 
@@ -144,6 +145,8 @@ pub struct Watched<C> {
     limits: Option<Limits>,
     /// How long a statement may go without an answer here.
     limit: Option<Duration>,
+    /// What a statement is part of, besides whatever it is executed for: a transaction, if any.
+    span: Span,
 }
 
 /// How long a statement may go without an answer.
@@ -155,6 +158,7 @@ pub(crate) struct Limits {
     pub(crate) on_connection: Duration,
 }
 
+// ANCHOR: unanswered
 /// Condemns the connections of a pool when it is dropped, unless the statement has come to its end.
 struct Unanswered<'a>(Option<&'a Trust>);
 
@@ -165,11 +169,17 @@ impl Drop for Unanswered<'_> {
         }
     }
 }
+// ANCHOR_END: unanswered
 
 impl<C> Watched<C> {
     /// What is watched by nobody.
     pub(crate) fn unwatched(&self) -> &C {
         &self.connection
+    }
+
+    /// The same, with statements that are part of `span`.
+    pub(crate) fn within(self, span: Span) -> Self {
+        Self { span, ..self }
     }
 
     /// What is done on one connection of the same pool.
@@ -179,6 +189,7 @@ impl<C> Watched<C> {
             trust: self.trust.clone(),
             limits: self.limits,
             limit: self.limits.map(|limits| limits.on_connection),
+            span: self.span.clone(),
         }
     }
 
@@ -187,8 +198,9 @@ impl<C> Watched<C> {
     ///
     /// # Errors
     /// What `work` ends with, and a time-out on the connection when the limit is over.
+    // ANCHOR: watch
     pub(crate) async fn watch<T>(&self, work: impl Future<Output = Result<T, DbErr>>) -> Result<T, DbErr> {
-        let mut work = pin!(work);
+        let mut work = pin!(work.instrument(self.span.clone()));
         // Declared after the work, so that it is dropped before it, and the pool knows before the connection comes back.
         let mut unanswered = Unanswered(self.trust.as_ref());
         let outcome = match self.limit {
@@ -214,6 +226,7 @@ impl<C> Watched<C> {
         }
         outcome
     }
+    // ANCHOR_END: watch
 }
 
 impl Watched<DatabaseConnection> {
@@ -224,6 +237,7 @@ impl Watched<DatabaseConnection> {
             trust,
             limits,
             limit: limits.map(|limits| limits.on_pool),
+            span: Span::none(),
         }
     }
 }
@@ -234,8 +248,13 @@ impl Watched<DatabaseTransaction> {
     /// # Errors
     /// When the database refuses or does not answer.
     pub(crate) async fn commit(self) -> Result<(), DbErr> {
+        let commit = tracing::debug_span!(parent: &self.span, "commit");
         let (watch, transaction) = self.split();
-        watch.watch(transaction.commit()).await
+        let committed = watch.watch(transaction.commit().instrument(commit)).await;
+        if committed.is_ok() {
+            watch.span.record("outcome", "committed");
+        }
+        committed
     }
 
     /// Rolls back.
@@ -243,8 +262,11 @@ impl Watched<DatabaseTransaction> {
     /// # Errors
     /// When the database does not answer.
     pub(crate) async fn rollback(self) -> Result<(), DbErr> {
+        let rollback = tracing::debug_span!(parent: &self.span, "rollback");
         let (watch, transaction) = self.split();
-        watch.watch(transaction.rollback()).await
+        let rolled_back = watch.watch(transaction.rollback().instrument(rollback)).await;
+        watch.span.record("outcome", "rolled back");
+        rolled_back
     }
 
     fn split(self) -> (Watched<()>, DatabaseTransaction) {

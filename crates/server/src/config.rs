@@ -208,6 +208,8 @@ pub(crate) struct Observability {
     pub(crate) metrics_address: Option<(String, u16)>,
     /// The collector that traces are sent to, `http:` or `https:`.
     pub(crate) otlp_endpoint: Option<SecretString>,
+    /// Whether `/console` shows what the service does with each request; never in production.
+    pub(crate) console: bool,
 }
 
 /// Everything that [`load`] reads.

@@ -6,6 +6,7 @@
 mod cli;
 mod commands;
 mod config;
+mod console_watch;
 mod database_threads;
 mod http_server;
 mod lint_report;

@@ -10,6 +10,7 @@ use tokio::{runtime::Handle, time::timeout};
 
 use crate::{
     config::{self, AuthMode, Config, Environment},
+    console_watch::ConsoleWatch,
     database_threads::Pulse,
     http_server::{self, Listening},
     metrics_listener::MetricsListener,
@@ -43,7 +44,7 @@ pub(crate) async fn serve(config: &Config, telemetry: &Telemetry) -> anyhow::Res
     let health = HealthService::new(database.clone(), runtime);
     // Says in the log, at once, that migrations are pending or that the database does not answer.
     health.check().await;
-    let state = AppState::new(users.clone(), health, api_options(config), lifecycle.clone())?;
+    let state = AppState::new(users.clone(), health, api_options(config, telemetry), lifecycle.clone())?;
     let metrics = MetricsListener::start(config, &state).await?;
     let log = telemetry.log().clone();
     let end = shut_down(signals, lifecycle.clone(), config.http.shutdown_drain, log);
@@ -52,9 +53,11 @@ pub(crate) async fn serve(config: &Config, telemetry: &Telemetry) -> anyhow::Res
     announce(config, database.engine(), &addresses);
     let _pulse = Pulse::start();
     let replicas = ReplicaWatch::start(&database);
+    let console = ConsoleWatch::start(telemetry.console());
     let sweeper = Sweeper::start(users, config.api.idempotency_time_to_live);
     let outcome = server.await;
     drop(replicas);
+    drop(console);
     sweeper.stop().await;
     if let Some(metrics) = metrics {
         metrics.stop().await;
@@ -125,10 +128,11 @@ fn auth_options(config: &config::Auth) -> AuthOptions {
 }
 
 /// The options of the API that the configuration asks for.
-fn api_options(config: &Config) -> ApiOptions {
+fn api_options(config: &Config, telemetry: &Telemetry) -> ApiOptions {
     ApiOptions {
         title: config.api.title.clone(),
         docs: config.api.docs,
+        console: telemetry.console().cloned(),
         cross_origin: config.api.cross_origin.clone(),
         metrics: config.observability.metrics_address.is_none(),
         body_limit_bytes: config.http.body_limit_bytes,
@@ -196,8 +200,13 @@ fn announce(config: &Config, engine: Engine, addresses: &[SocketAddr]) {
     } else {
         String::new()
     };
+    let console = if config.observability.console {
+        format!("\n  console  http://{address}/console")
+    } else {
+        String::new()
+    };
     let banner = format!(
-        "\n  async-starter {version} on {engine}\n{docs}\n  users    http://{address}/api/v1/users\n  health   \
+        "\n  async-starter {version} on {engine}\n{docs}{console}\n  users    http://{address}/api/v1/users\n  health   \
          http://{address}/health\n\n  Ctrl-C stops it.\n"
     );
     // Nobody may be there to read it.

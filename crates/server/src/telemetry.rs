@@ -1,4 +1,5 @@
-//! Logs, and what else is learned from the events and spans of the program: waits for connections, and traces.
+//! Logs, and what else is learned from the events and spans of the program: waits for connections, what the console shows, and
+//! traces.
 
 mod acquire;
 mod lines;
@@ -9,6 +10,7 @@ mod writer;
 use std::{io::stderr, thread};
 
 use anyhow::Context;
+use api::Console;
 use persistence::Histogram;
 use tracing_subscriber::{EnvFilter, Layer, layer::SubscriberExt, util::SubscriberInitExt};
 
@@ -23,6 +25,7 @@ const QUIET: &str = "actix_server=warn,actix_http=off,sea_orm_migration=warn,sql
 /// What was started, until the program ends.
 pub(crate) struct Telemetry {
     acquire_times: Histogram,
+    console: Option<Console>,
     log: Log,
     #[cfg(feature = "otel")]
     export: Option<otlp::Export>,
@@ -52,6 +55,7 @@ impl Telemetry {
         let writer = writer.context("the system gives no thread to write the log")?;
         let telemetry = Self {
             acquire_times: acquire::acquire_times(),
+            console: config.observability.console.then(Console::new),
             log: Log(writer.clone()),
             #[cfg(feature = "otel")]
             export: start_export(config)?,
@@ -59,7 +63,8 @@ impl Telemetry {
         let filter = EnvFilter::new(format!("{QUIET},{}", config.log.filter));
         let registry = tracing_subscriber::registry()
             .with(lines::Lines::new(config.log.format, writer).with_filter(filter))
-            .with(acquire::layer(telemetry.acquire_times.clone()));
+            .with(acquire::layer(telemetry.acquire_times.clone()))
+            .with(telemetry.console.as_ref().map(Console::layer));
         #[cfg(feature = "otel")]
         let registry = registry.with(telemetry.export.as_ref().map(otlp::Export::layer));
         if let Err(error) = registry.try_init() {
@@ -79,6 +84,11 @@ impl Telemetry {
     /// Where waits for a connection are noted.
     pub(crate) fn acquire_times(&self) -> &Histogram {
         &self.acquire_times
+    }
+
+    /// What is shown at `/console`, if that is wanted.
+    pub(crate) fn console(&self) -> Option<&Console> {
+        self.console.as_ref()
     }
 
     /// The log.

@@ -40,6 +40,7 @@ use std::{panic::resume_unwind, time::Duration};
 
 use persistence::Histogram;
 use tokio::{sync::oneshot, time::timeout};
+use tracing::Span;
 
 use crate::{DatabaseRuntime, RuntimeStopped};
 
@@ -63,12 +64,22 @@ type Answer<T, E> = Result<Result<T, E>, Panicked>;
 #[derive(Clone, Copy, Debug)]
 struct Panicked;
 
+/// Tells whoever records `batch` which requests it is for. It is a child of the first, so that one needs no telling.
+fn follow<'a>(batch: &Span, members: impl Iterator<Item = &'a Span>) {
+    if !batch.is_disabled() {
+        for member in members.skip(1) {
+            batch.follows_from(member);
+        }
+    }
+}
+
 fn note_size(sizes: &Histogram, members: usize) {
     sizes.observe(u32::try_from(members).unwrap_or(u32::MAX).into());
 }
 
 /// Waits until `work` is done, or patience is over; `runtime` then finishes it. Whatever becomes of a batch, others must not
 /// have to wait for it.
+// ANCHOR: patience
 async fn wait_patiently(
     runtime: &DatabaseRuntime,
     patience: Duration,
@@ -80,6 +91,7 @@ async fn wait_patiently(
         runtime.detach(work);
     }
 }
+// ANCHOR_END: patience
 
 /// Waits for the answer to a member of a batch.
 async fn answer<T, E: From<RuntimeStopped>>(answer: oneshot::Receiver<Answer<T, E>>) -> Result<T, E> {

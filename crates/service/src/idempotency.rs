@@ -164,6 +164,7 @@ impl Turn {
     ///
     /// # Errors
     /// What `work` ends with, and nothing is kept then; [`UserError::IdempotencyKeyReused`].
+    // ANCHOR: once
     pub(crate) async fn once(&self, work: &impl OnceWork) -> Result<KeptOnce, UserError> {
         let keys = IdempotencyRepository::new(self.database.writer());
         for _ in 0..=MAX_RETRIES {
@@ -193,8 +194,10 @@ impl Turn {
         // Other instances claim and forget the key faster than we can look.
         Err(UserError::IdempotencyInProgress)
     }
+    // ANCHOR_END: once
 
     /// Nothing when the key is claimed already.
+    // ANCHOR: claim-and-do
     async fn claim_and_do(&self, work: &impl OnceWork) -> Result<Option<Vec<u8>>, PersistenceError> {
         self.caller.check_presence()?;
         let transaction = self.database.begin().await?;
@@ -213,6 +216,7 @@ impl Turn {
         self.caller.commit(transaction).await?;
         Ok(Some(answer))
     }
+    // ANCHOR_END: claim-and-do
 }
 
 /// Completes when the first request has been waited for longer than `patience` in all, and never where that does not come

@@ -21,7 +21,7 @@ pub use error::UserError;
 pub use health::{Health, HealthService};
 pub use idempotency::{IdempotentRequest, KeptOnce};
 pub use persistence::{Freshness, Histogram, PoolStatus, ReplicaStatus};
-pub use retry::{MAX_RETRIES, Retries, RetryCounters};
+pub use retry::{MAX_RETRIES, RETRYING, Retries, RetryCounters};
 pub use runtime::{Caller, DatabaseRuntime, RuntimeLoad, RuntimeStopped};
 pub use transfer::{Export, Import, ImportProgress, ImportReport, ImportStopped, Rejected, Rejection};
 pub use users::{Coalescing, UserService, UserServiceOptions};

@@ -20,6 +20,9 @@ use crate::Counter;
 /// How often a transaction is run again before its error is reported.
 pub const MAX_RETRIES: u32 = 3;
 
+/// What the event says that tells of a repetition.
+pub const RETRYING: &str = "running a transaction again";
+
 /// The longest pause before the first repetition; it doubles with each.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 
@@ -75,6 +78,7 @@ impl Retries {
     ///
     /// # Errors
     /// What the last run ends with.
+    // ANCHOR: run
     pub async fn run<T, Transaction>(&self, mut transaction: impl FnMut() -> Transaction) -> Result<T, PersistenceError>
     where
         Transaction: Future<Output = Result<T, PersistenceError>>,
@@ -93,11 +97,12 @@ impl Retries {
             if begin.elapsed() + pause >= self.patience {
                 return Err(error);
             }
-            tracing::debug!(attempt, ?reason, %error, "running a transaction again");
+            tracing::debug!(message = RETRYING, attempt, ?reason, %error);
             sleep(pause).await;
             longest_pause *= 2;
             self.counters.count(reason);
         }
         transaction().await
     }
+    // ANCHOR_END: run
 }

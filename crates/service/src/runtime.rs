@@ -66,6 +66,7 @@ impl Caller {
     ///
     /// # Errors
     /// As for [`Transaction::commit`], and [`PersistenceError::Abandoned`] when the caller is gone.
+    // ANCHOR: commit
     pub async fn commit(&self, transaction: Transaction) -> Result<(), PersistenceError> {
         if self.is_gone() {
             tracing::info!("rolled back, because nobody waits for the answer any more");
@@ -75,8 +76,10 @@ impl Caller {
             transaction.commit().await
         }
     }
+    // ANCHOR_END: commit
 }
 
+// ANCHOR: presence
 /// Lives in the future that a caller holds, and tells the work when that is dropped.
 struct Presence(Caller);
 
@@ -85,6 +88,7 @@ impl Drop for Presence {
         self.0.0.store(true, Ordering::Relaxed);
     }
 }
+// ANCHOR_END: presence
 
 impl DatabaseRuntime {
     /// Runs database work on the runtime behind `handle`.
@@ -137,6 +141,7 @@ impl DatabaseRuntime {
         E: From<RuntimeStopped> + Send + 'static,
         Work: Future<Output = Result<T, E>> + Send + 'static,
     {
+        // ANCHOR: run-for-caller
         let presence = Presence(Caller::default());
         // What the work logs belongs to the caller's span; the one within, which traces show, may be filtered out.
         let span = tracing::debug_span!("database");
@@ -146,5 +151,6 @@ impl DatabaseRuntime {
             Err(stopped) if stopped.is_panic() => resume_unwind(stopped.into_panic()),
             Err(_) => Err(RuntimeStopped.into()),
         }
+        // ANCHOR_END: run-for-caller
     }
 }

@@ -15,6 +15,7 @@ use actix_web::{
     web::Data,
 };
 use percent_encoding::percent_decode_str;
+use tracing::Instrument;
 
 use super::notes::RequestNotes;
 use crate::{
@@ -30,7 +31,7 @@ pub(crate) async fn admission(
     next: Next<impl MessageBody>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
     admit(&state, &request).await?;
-    next.call(request).await
+    next.call(request).instrument(tracing::debug_span!("handler")).await
 }
 
 async fn admit(state: &AppState, request: &ServiceRequest) -> Result<(), Problem> {

@@ -149,6 +149,7 @@ pub(crate) async fn try_connection(options: &DatabaseOptions) -> Result<(), Pers
     }
 }
 
+// ANCHOR: begin
 /// Begins a transaction that is going to write.
 ///
 /// SQLite's plain BEGIN takes the write lock at the first write, and when another writer came in between it fails at once
@@ -168,6 +169,7 @@ pub(crate) async fn begin(pool: &Watched<DatabaseConnection>) -> Result<Watched<
     });
     Ok(pool.on_connection(pool.watch(begin).await?))
 }
+// ANCHOR_END: begin
 
 /// Statements at `debug`, slow ones at `warn`; both without their values.
 fn log_statements<O: ConnectOptions>(connect: O, options: &DatabaseOptions) -> O {
@@ -190,6 +192,7 @@ pub(crate) fn is_in_memory(options: &DatabaseOptions) -> bool {
 /// `SQLITE_BUSY` a matter between processes only.
 async fn open_sqlite(options: &DatabaseOptions) -> Result<Pools, PersistenceError> {
     let url = options.url.expose_secret();
+    // ANCHOR: sqlite-session
     let connect = log_statements(parse::<SqliteConnectOptions>(url)?, options)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(match options.durability {
@@ -202,6 +205,7 @@ async fn open_sqlite(options: &DatabaseOptions) -> Result<Pools, PersistenceErro
         })
         .row_buffer_size(SQLITE_ROWS_AHEAD)
         .foreign_keys(true);
+    // ANCHOR_END: sqlite-session
     let connect = match options.durability {
         Durability::Full => connect,
         Durability::Relaxed => connect

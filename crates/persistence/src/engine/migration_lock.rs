@@ -60,12 +60,15 @@ pub(crate) async fn with_migration_lock<T>(
 ) -> Result<T, PersistenceError> {
     let lock = begin(pool).await?;
     match Engine::of_backend(pool.get_database_backend()) {
+        // ANCHOR: sqlite
         // BEGIN IMMEDIATE, which `begin` uses, is the lock.
         Engine::Sqlite => {
             let outcome = work(LockedConnection::Transaction(lock.unwatched())).await?;
             lock.commit().await?;
             Ok(outcome)
         }
+        // ANCHOR_END: sqlite
+        // ANCHOR: postgres
         Engine::Postgres => {
             lock.execute_unprepared(&format!("SET LOCAL lock_timeout = {}", LOCK_TIMEOUT.as_millis()))
                 .await?;
@@ -80,6 +83,7 @@ pub(crate) async fn with_migration_lock<T>(
             lock.commit().await?;
             Ok(outcome)
         }
+        // ANCHOR_END: postgres
         Engine::MySql => {
             let named_lock = take_named_lock(&lock).await?;
             let outcome = work(LockedConnection::Pool(pool.unwatched())).await;

@@ -39,6 +39,7 @@ impl InsertReturning {
     }
 }
 
+// ANCHOR: insert-returning
 /// Inserts rows and returns `columns` of them, in no particular order. `read_back` selects the same columns of exactly the
 /// rows that were inserted; where it is needed, `executor` has to be a transaction.
 pub(crate) async fn insert_returning<Column: IdenStatic>(
@@ -54,6 +55,7 @@ pub(crate) async fn insert_returning<Column: IdenStatic>(
     connection.execute_raw(insert).await?;
     connection.query_all(&read_back()).await
 }
+// ANCHOR_END: insert-returning
 
 /// Inserts one row and returns the id that it got. All but PostgreSQL tell it without being asked.
 pub(crate) async fn insert_returning_id<Column: IdenStatic>(

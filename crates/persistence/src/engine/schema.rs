@@ -18,6 +18,7 @@ pub(crate) fn new_table(backend: DbBackend, name: &'static str) -> TableCreateSt
     table
 }
 
+// ANCHOR: string-column
 /// A text column that is compared byte for byte, so that equality, order and uniqueness are the same on every engine.
 pub(crate) fn string_column(backend: DbBackend, name: &'static str, max_chars: u32) -> ColumnDef {
     let mut column = ColumnDef::new(name);
@@ -32,7 +33,9 @@ pub(crate) fn string_column(backend: DbBackend, name: &'static str, max_chars: u
     };
     column
 }
+// ANCHOR_END: string-column
 
+// ANCHOR: timestamp-column
 /// A column for a UTC time in microseconds.
 ///
 /// The types carry no time zone: everything stored is UTC. A zoned type would cost more than it gives. The MySQL driver
@@ -49,6 +52,7 @@ pub(crate) fn timestamp_column(backend: DbBackend, name: &'static str) -> Column
     };
     column
 }
+// ANCHOR_END: timestamp-column
 
 /// A column for the UTC time at which something was written. The default serves rows inserted by hand; the program always
 /// gives a value. On MySQL it is that of the session's time zone, by default that of the machine; the driver's sessions are in UTC.

@@ -49,6 +49,7 @@ pub(super) fn server_pool<DB: Server>(
         .min_connections(kept_open(options))
         .max_lifetime(options.max_lifetime)
         .after_connect(move |connection, _| DB::set_up(connection, limit, of_first.clone()))
+        // ANCHOR: before-acquire
         .before_acquire(move |connection, state| {
             let (has_moved, must_ask) = (asking.has_moved(state.age), asking.must_ask(state.idle_for));
             let (nodes, insert_returning) = (to_ask.clone(), of_replacement.clone());
@@ -71,6 +72,7 @@ pub(super) fn server_pool<DB: Server>(
             }
             .boxed()
         })
+        // ANCHOR_END: before-acquire
         .after_release(move |connection, state| {
             let is_condemned = condemning.is_condemned(state.age);
             let has_moved = condemning.has_moved(state.age);

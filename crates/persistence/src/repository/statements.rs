@@ -185,6 +185,7 @@ pub(super) fn filtered(filter: &UserFilter) -> Select<user::Entity> {
     user::Entity::find().filter(Condition::all().add_option(email))
 }
 
+// ANCHOR: guarded
 /// The user with this id, in a state that meets the precondition.
 pub(super) fn guarded(id: UserId, precondition: &Precondition) -> Condition {
     let is_user = Condition::all().add(user::Column::Id.eq(id.get()));
@@ -200,6 +201,7 @@ pub(super) fn guarded(id: UserId, precondition: &Precondition) -> Condition {
         }
     }
 }
+// ANCHOR_END: guarded
 
 /// A row in this state. The time is compared as a range of a microsecond because SQLite compares it as text, in which a row
 /// written by hand may have zeros at the end that the driver leaves out.
@@ -217,6 +219,7 @@ pub(super) fn newest_first(select: Select<user::Entity>) -> Select<user::Entity>
         .order_by_desc(user::Column::Id)
 }
 
+// ANCHOR: follows
 /// Rows behind `position` in the order of the list.
 ///
 /// `(created_at, id) < (?, ?)` would say the same, but MySQL and MariaDB answer it by scanning the index from its start.
@@ -230,6 +233,7 @@ pub(super) fn follows(position: Cursor) -> Condition {
         .add(user::Column::CreatedAt.lte(created_at))
         .add(within)
 }
+// ANCHOR_END: follows
 
 pub(super) fn if_differs(differs: &Condition, changed: Expr, column: user::Column) -> Expr {
     CaseStatement::new()

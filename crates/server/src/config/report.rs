@@ -81,13 +81,7 @@ pub(crate) fn reference_table() -> String {
             );
         }
         let default = variable.default.described();
-        let _ = writeln!(
-            text,
-            "| `{}` | {default} | {}{} |",
-            variable.name,
-            variable.meaning,
-            variable.support.remark()
-        );
+        let _ = writeln!(text, "| `{}` | {default} | {} |", variable.name, variable.meaning);
     }
     text
 }

@@ -33,7 +33,7 @@ pub(super) fn config(reader: &mut Reader<'_>) -> Option<Config> {
     let database = database::section(reader, environment);
     let api = api(reader, environment);
     let auth = auth(reader, api.as_ref());
-    let observability = observability(reader);
+    let observability = observability(reader, environment);
     check_support(reader);
     check_openness(reader, environment);
     Some(Config {
@@ -176,18 +176,27 @@ fn check_token_keys(reader: &mut Reader<'_>, auth: &Auth, has_secret_key: bool) 
     }
 }
 
-fn observability(reader: &mut Reader<'_>) -> Option<Observability> {
+fn observability(reader: &mut Reader<'_>, environment: Option<Environment>) -> Option<Observability> {
     let metrics_address = reader.read("METRICS_ADDR", |text| parse::unless_off(text, parse::address));
     let otlp_endpoint = reader.read("OTEL_EXPORTER_OTLP_ENDPOINT", |text| {
         parse::unless_off(text, parse::http_url)
     });
+    let console = reader.read("CONSOLE", parse::switch);
+    if console == Some(true) && environment == Some(Environment::Production) {
+        reader.findings.refuse(
+            "CONSOLE",
+            &reader.merged.setting("CONSOLE").source,
+            "must be off in production: whoever opened the console would see how every request is processed",
+        );
+    }
     Some(Observability {
         metrics_address: metrics_address?,
         otlp_endpoint: otlp_endpoint?,
+        console: console?,
     })
 }
 
-/// Refuses requests for protection that this version does not have; warns about what is merely without effect.
+/// Warns about what is accepted and has no effect.
 fn check_support(reader: &mut Reader<'_>) {
     for variable in VARIABLES {
         let setting = reader.merged.setting(variable.name);
@@ -200,17 +209,6 @@ fn check_support(reader: &mut Reader<'_>) {
             Support::Ignored { advice } => reader
                 .findings
                 .warn(format!("{} ({}): ignored; {advice}", variable.name, setting.source)),
-            Support::NotYet { neutral, feature } => {
-                let text = setting.text.trim();
-                if neutral.iter().any(|neutral| neutral.eq_ignore_ascii_case(text)) {
-                    continue;
-                }
-                let remedy = match neutral.first() {
-                    None | Some(&"") => "remove it".to_owned(),
-                    Some(value) => format!("remove it or set `{value}`"),
-                };
-                reader.refuse_value(variable.name, format!("this version has no {feature} yet; {remedy}"));
-            }
         }
     }
 }

@@ -1,7 +1,5 @@
 //! Every configuration variable, once. Names that are accepted, `.env.example`, the reference table of the guide,
 //! redaction and what `config` prints all come from here.
-//!
-//! A variable of a feature that does not exist yet carries the value that describes this version as its default.
 
 use super::variable::DefaultValue::{ByEnvironment, Computed, Fixed};
 use super::variable::Secrecy::{Secret, UrlWithPassword, UrlsWithPasswords};
@@ -15,9 +13,6 @@ const API: &str = "API";
 const PROTECTION: &str = "Protection";
 const OBSERVABILITY: &str = "Observability";
 const COMPATIBILITY: &str = "Compatibility";
-
-/// Ways of saying that a feature is not wanted.
-const OFF: &[&str] = &["false", "off", "no", "0"];
 
 pub(super) static VARIABLES: &[Variable] = &[
     Variable::new(
@@ -321,7 +316,16 @@ pub(super) static VARIABLES: &[Variable] = &[
         Fixed(""),
         "`host:port` of a separate listener for `/metrics`, which the main one then does not serve",
     ),
-    Variable::new(OBSERVABILITY, "CONSOLE", Fixed("false"), "serve the web console").refused_unless(OFF, "web console"),
+    Variable::new(
+        OBSERVABILITY,
+        "CONSOLE",
+        ByEnvironment {
+            development: "true",
+            staging: "false",
+            production: "false",
+        },
+        "show at `/console` what the service does with each request, step by step; refused in production",
+    ),
     Variable::new(
         OBSERVABILITY,
         "OTEL_EXPORTER_OTLP_ENDPOINT",

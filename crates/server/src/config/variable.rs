@@ -54,12 +54,6 @@ pub(super) enum Secrecy {
 /// Whether the program does what the variable asks for.
 pub(super) enum Support {
     Active,
-    /// The feature does not exist yet, and who asks for it must not be left believing in it. `neutral` values ask for nothing
-    /// beyond what this version does.
-    NotYet {
-        neutral: &'static [&'static str],
-        feature: &'static str,
-    },
     /// Accepted so that an existing `.env` works, without effect for ever.
     Ignored {
         advice: &'static str,
@@ -86,12 +80,6 @@ impl Variable {
 
     pub(super) const fn secrecy(mut self, secrecy: Secrecy) -> Self {
         self.secrecy = secrecy;
-        self
-    }
-
-    /// Marks a feature that is missing and must not be believed in.
-    pub(super) const fn refused_unless(mut self, neutral: &'static [&'static str], feature: &'static str) -> Self {
-        self.support = Support::NotYet { neutral, feature };
         self
     }
 
@@ -124,16 +112,6 @@ impl Variable {
         match self.secrecy {
             Secrecy::Public => text.to_owned(),
             Secrecy::Secret | Secrecy::UrlWithPassword | Secrecy::UrlsWithPasswords => REDACTED.to_owned(),
-        }
-    }
-}
-
-impl Support {
-    /// What a reader of the documentation must know, as the end of the meaning.
-    pub(super) fn remark(&self) -> &'static str {
-        match self {
-            Self::NotYet { .. } => " (not available yet: other values are refused)",
-            Self::Active | Self::Ignored { .. } => "",
         }
     }
 }

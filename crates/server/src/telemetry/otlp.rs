@@ -47,6 +47,7 @@ impl Export {
         let what = Targets::new()
             .with_target("async_starter_api", LevelFilter::DEBUG)
             .with_target("async_starter_service", LevelFilter::DEBUG)
+            .with_target("async_starter_persistence", LevelFilter::DEBUG)
             .with_target("sqlx::query", LevelFilter::DEBUG);
         tracing_opentelemetry::layer()
             .with_tracer(self.0.tracer(SERVICE))

@@ -38,6 +38,7 @@ impl<M> Gathering<M> {
     }
 
     /// Lets `member` wait for the next batch. When that takes another runner, the caller has to see to it that it runs.
+    // ANCHOR: join
     pub(super) fn join(self: &Arc<Self>, member: M) -> Option<Runner<M>> {
         let mut state = self.lock();
         state.waiting.push_back(member);
@@ -47,6 +48,7 @@ impl<M> Gathering<M> {
         state.runners += 1;
         Some(Runner(Some(self.clone())))
     }
+    // ANCHOR_END: join
 
     fn lock(&self) -> MutexGuard<'_, State<M>> {
         // What panicked left the queue whole.
@@ -56,6 +58,7 @@ impl<M> Gathering<M> {
 
 impl<M> Runner<M> {
     /// The next batch, which `choose` takes out of those that wait; nothing when that is empty. The runner has then ended.
+    // ANCHOR: next-batch
     pub(super) fn next_batch(&mut self, choose: impl FnOnce(&mut VecDeque<M>) -> Vec<M>) -> Option<Vec<M>> {
         let gathering = self.0.as_ref()?.clone();
         let mut state = gathering.lock();
@@ -67,6 +70,7 @@ impl<M> Runner<M> {
         self.0 = None;
         None
     }
+    // ANCHOR_END: next-batch
 }
 
 /// A runner that ends before its time is one whose runtime has stopped. Those that wait would wait for ever.

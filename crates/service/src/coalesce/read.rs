@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 use tracing::{Instrument, Span};
 
 use super::{
-    Answer, CoalescingOptions, Panicked, answer,
+    Answer, CoalescingOptions, Panicked, answer, follow,
     gathering::{Gathering, Runner},
     note_size, wait_patiently,
 };
@@ -77,6 +77,7 @@ impl<R: ReadTogether> ReadCoalescer<R> {
     ///
     /// # Errors
     /// What the source fails with, or what [`RuntimeStopped`] turns into. A panic of the source goes on in the caller.
+    // ANCHOR: get
     pub async fn get(&self, key: R::Key) -> Result<Option<R::Found>, R::Error> {
         let (sender, receiver) = oneshot::channel();
         if let Some(runner) = self.gathering.join(Member {
@@ -88,12 +89,14 @@ impl<R: ReadTogether> ReadCoalescer<R> {
         }
         answer(receiver).await
     }
+    // ANCHOR_END: get
 
     async fn run(self, mut runner: Runner<Member<R>>) {
         while let Some(batch) = runner.next_batch(|waiting| self.choose(waiting)) {
             note_size(&self.batch_sizes, batch.len());
             let first = batch.first().map_or_else(Span::none, |member| member.span.clone());
             let span = first.in_scope(|| tracing::debug_span!("read_batch", members = batch.len()));
+            follow(&span, batch.iter().map(|member| &member.span));
             // The inner span, which tells of the sharing, may be filtered out.
             let work = self.clone().read(batch).instrument(span).instrument(first);
             wait_patiently(&self.runtime, self.patience, work).await;
@@ -101,6 +104,7 @@ impl<R: ReadTogether> ReadCoalescer<R> {
     }
 
     /// The first in the queue, without those that nobody waits for any more.
+    // ANCHOR: choose
     fn choose(&self, waiting: &mut VecDeque<Member<R>>) -> Vec<Member<R>> {
         let mut batch = Vec::new();
         while batch.len() < self.max_members
@@ -112,6 +116,7 @@ impl<R: ReadTogether> ReadCoalescer<R> {
         }
         batch
     }
+    // ANCHOR_END: choose
 
     async fn read(self, batch: Vec<Member<R>>) {
         let keys: HashSet<_> = batch.iter().map(|member| member.key.clone()).collect();

@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 use tracing::{Instrument, Span};
 
 use super::{
-    Answer, CoalescingOptions, Panicked, answer,
+    Answer, CoalescingOptions, Panicked, answer, follow,
     gathering::{Gathering, Runner},
     note_size, wait_patiently,
 };
@@ -69,9 +69,11 @@ struct Member<W: WriteTogether> {
     span: Span,
 }
 
+// ANCHOR: sizes
 /// How many rows a statement inserts. Every number is a statement of its own, which each connection prepares once and keeps
 /// (100 at most, with the driver's defaults). Who finds no place waits for the next batch.
 const SIZES: [usize; 13] = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96];
+// ANCHOR_END: sizes
 
 impl<W: WriteTogether> WriteCoalescer<W> {
     /// Writes to `target` on `runtime`, and notes in `batch_sizes` how many requests each statement was for.
@@ -110,6 +112,7 @@ impl<W: WriteTogether> WriteCoalescer<W> {
             note_size(&self.batch_sizes, batch.len());
             let first = batch.first().map_or_else(Span::none, |member| member.span.clone());
             let span = first.in_scope(|| tracing::debug_span!("write_batch", members = batch.len()));
+            follow(&span, batch.iter().map(|member| &member.span));
             // The inner span, which tells of the sharing, may be filtered out.
             let work = self.clone().write_batch(batch).instrument(span).instrument(first);
             wait_patiently(&self.runtime, self.patience, work).await;
@@ -130,6 +133,7 @@ impl<W: WriteTogether> WriteCoalescer<W> {
     }
 
     /// Writes items together, and where that fails because of some of them, those without the others.
+    // ANCHOR: each
     async fn write_each(&self, items: &[W::Item], answers: &mut Answers<W>) {
         let everybody: Vec<_> = (0..items.len()).collect();
         let Some(error) = self.write_together(items, &everybody, answers).await else {
@@ -160,6 +164,7 @@ impl<W: WriteTogether> WriteCoalescer<W> {
             }
         }
     }
+    // ANCHOR_END: each
 
     /// Writes the items at these positions, and tells who waits for them when that succeeds; else returns why not.
     async fn write_together(

@@ -74,6 +74,7 @@ impl Export {
     ///
     /// # Errors
     /// When the database cannot serve it. The export is over then.
+    // ANCHOR: next-page
     pub async fn next_page(&mut self) -> Result<Option<Vec<User>>, UserError> {
         if self.state == State::NotStarted {
             self.state = State::Under;
@@ -91,6 +92,7 @@ impl Export {
         }
         Ok(Some(page).filter(|page| !page.is_empty()))
     }
+    // ANCHOR_END: next-page
 
     fn complete(&mut self) {
         self.state = State::Complete;
@@ -98,6 +100,7 @@ impl Export {
         self.span.in_scope(|| tracing::info!(users, "export read to its end"));
     }
 
+    // ANCHOR: fetch-ahead
     fn fetch_ahead(&mut self, position: Option<Cursor>) {
         let (reading, runtime) = (self.reading.clone(), self.runtime.clone());
         let freshness = reading.behind(position, self.freshness);
@@ -119,6 +122,7 @@ impl Export {
             None => page,
         });
     }
+    // ANCHOR_END: fetch-ahead
 }
 
 impl Drop for Export {

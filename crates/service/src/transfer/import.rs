@@ -147,6 +147,7 @@ impl<R> Import<R> {
     ///
     /// # Errors
     /// [`ImportStopped`] when a chunk before cannot be written. Nothing more may be added then.
+    // ANCHOR: add
     pub async fn add(&mut self, line: u64, row: Result<NewUser, R>) -> Result<(), ImportStopped> {
         // A call before may have been given up while it waited, when its row had filled the chunk.
         self.write_if_full().await?;
@@ -159,7 +160,9 @@ impl<R> Import<R> {
         }
         self.write_if_full().await
     }
+    // ANCHOR_END: add
 
+    // ANCHOR: write-if-full
     async fn write_if_full(&mut self) -> Result<(), ImportStopped> {
         if self.gathered.len() == CHUNK_ROWS {
             self.settle().await?;
@@ -167,6 +170,7 @@ impl<R> Import<R> {
         }
         Ok(())
     }
+    // ANCHOR_END: write-if-full
 
     /// Writes what is left, and tells what became of all rows.
     ///
@@ -295,6 +299,7 @@ impl<R> Chunk<R> {
 ///
 /// Usually every address is free and nobody looks. When the unique index objects, the taken ones are looked up and left
 /// out; when it objects all the same, somebody took an address in between, and it is looked again.
+// ANCHOR: write
 async fn write(
     database: &Database,
     retries: &Retries,
@@ -318,6 +323,7 @@ async fn write(
     // Users with these addresses come and go faster than we can look. Nobody is to blame; later it may work.
     Err(UserError::DatabaseUnavailable(PersistenceError::EmailTaken))
 }
+// ANCHOR_END: write
 
 /// Creates all users of a chunk but those at the positions of `taken`, which ascend.
 async fn insert_free(

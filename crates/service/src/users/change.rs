@@ -73,6 +73,7 @@ impl Unmet {
     }
 }
 
+// ANCHOR: update
 /// The change and the reading of its result must agree, and on some engines are two statements.
 async fn update(
     database: &Database,
@@ -92,6 +93,7 @@ async fn update(
     caller.commit(transaction).await?;
     Ok(Ok(user))
 }
+// ANCHOR_END: update
 
 /// A transaction even where one statement would do: what a caller gave up on while it waited for a lock must not happen
 /// afterwards. (A create does without, because round trips count, and says so.)

@@ -121,6 +121,7 @@ impl Creation {
     }
 
     /// One statement, which is its own transaction, wherever the ids of the rows come with it: round trips count.
+    // ANCHOR: insert
     async fn insert(&self, new_users: &[NewUser]) -> Result<Vec<User>, PersistenceError> {
         let (writer, now) = (self.database.writer(), Timestamp::now());
         if let [new_user] = new_users {
@@ -134,6 +135,7 @@ impl Creation {
         transaction.commit().await?;
         Ok(users)
     }
+    // ANCHOR_END: insert
 }
 
 impl WriteTogether for Creation {
@@ -188,6 +190,7 @@ struct CreateMany {
     to_answer: fn(Vec<User>) -> Vec<u8>,
 }
 
+// ANCHOR: create-one
 impl OnceWork for CreateOne {
     async fn run(&self, transaction: &Transaction) -> Result<Vec<u8>, PersistenceError> {
         let users = UserRepository::new(transaction);
@@ -195,6 +198,7 @@ impl OnceWork for CreateOne {
         Ok((self.to_answer)(user))
     }
 }
+// ANCHOR_END: create-one
 
 impl OnceWork for CreateMany {
     async fn run(&self, transaction: &Transaction) -> Result<Vec<u8>, PersistenceError> {
@@ -204,6 +208,7 @@ impl OnceWork for CreateMany {
     }
 }
 
+// ANCHOR: insert-all
 async fn insert_all(database: &Database, batch: &UserBatch, caller: &Caller) -> Result<Vec<User>, PersistenceError> {
     caller.check_presence()?;
     let transaction = database.begin().await?;
@@ -213,6 +218,7 @@ async fn insert_all(database: &Database, batch: &UserBatch, caller: &Caller) -> 
     caller.commit(transaction).await?;
     Ok(users)
 }
+// ANCHOR_END: insert-all
 
 /// Runs `insert`, and where an address of the batch is not free, finds out all that are not.
 ///

@@ -300,6 +300,7 @@ impl ReadTogether for AllUsers {
     }
 }
 
+// ANCHOR: slice
 /// One user more than asked for tells whether the list goes on.
 fn one_more(size: PageSize) -> u64 {
     u64::from(size.get()) + 1
@@ -312,3 +313,4 @@ fn slice(mut users: Vec<User>, size: PageSize) -> Slice {
     let next = users.last().filter(|_| goes_on).map(Cursor::from);
     Slice { users, next }
 }
+// ANCHOR_END: slice

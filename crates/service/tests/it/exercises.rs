@@ -1,3 +1,5 @@
-//! Solutions of the exercises in the book, by chapter.
+//! Solutions to the exercises of the book, a module for each chapter. They are tests like all others.
 
+pub(crate) mod coalescing;
 pub(crate) mod from_python;
+pub(crate) mod retries_and_idempotency;

@@ -122,6 +122,11 @@ fn main() -> ExitCode {
         .map(|case| case.only_on(TestEngine::MariaDb).needing(clusters::GALERA)),
     );
     cases.extend(on_every_engine![
+        exercises::coalescing::fifty_questions_about_ten_addresses_become_two_statements,
+        exercises::coalescing::who_gives_up_before_the_statement_is_built_is_left_out,
+        exercises::coalescing::of_ten_creates_of_one_address_one_succeeds_shared_or_not,
+        exercises::retries_and_idempotency::who_gives_up_anywhere_and_asks_again_with_the_key_gets_one_user,
+        exercises::retries_and_idempotency::ten_increments_at_once_are_all_counted,
         exercises::from_python::every_outcome_of_creates_at_once_is_known_in_the_order_of_the_requests,
         exercises::from_python::what_stands_behind_the_work_runs_after_an_error_and_not_after_a_drop,
     ]);

@@ -84,6 +84,7 @@ impl Download {
 }
 
 impl Body {
+    // ANCHOR: next
     /// The next piece; nothing at the end.
     async fn next(mut self) -> Result<Option<(Bytes, Self)>, CutOff> {
         if let Some(ready) = self.ready.take() {
@@ -104,6 +105,7 @@ impl Body {
             }
         }
     }
+    // ANCHOR_END: next
 
     fn into_stream(self) -> impl Stream<Item = Result<Bytes, CutOff>> {
         stream::try_unfold(self, Self::next)

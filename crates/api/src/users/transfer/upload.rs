@@ -55,6 +55,7 @@ pub(super) async fn receive(
     upload: Upload,
     state: &AppState,
 ) -> Result<ImportReport<LineFault>, Problem> {
+    // ANCHOR: receive
     let Upload { format, mut payload } = upload;
     let (mut import, mut reader) = (users.import(), RowReader::new(format));
     let patience: Duration = state.options().client_timeout;
@@ -81,6 +82,7 @@ pub(super) async fn receive(
             return Ok(import.finish().await?);
         }
     }
+    // ANCHOR_END: receive
 }
 
 async fn stop(import: Import<LineFault>) -> Result<ImportProgress, Problem> {

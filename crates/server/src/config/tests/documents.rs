@@ -27,13 +27,8 @@ fn expected_example() -> String {
         };
         let default = variable.default.text(Environment::Development);
         let quote = if default.contains(' ') { "'" } else { "" };
-        let (meaning, remark) = (variable.meaning, variable.support.remark());
-        write!(
-            text,
-            "\n# {meaning}{remark}{when}\n# {}={quote}{default}{quote}\n",
-            variable.name
-        )
-        .unwrap();
+        let (name, meaning) = (variable.name, variable.meaning);
+        write!(text, "\n# {meaning}{when}\n# {name}={quote}{default}{quote}\n").unwrap();
     }
     text
 }
@@ -97,21 +92,6 @@ fn the_table_names_each_variable_once_and_groups_are_not_torn_apart() {
 }
 
 #[test]
-fn the_default_of_a_missing_feature_asks_for_nothing() {
-    for variable in VARIABLES {
-        if let Support::NotYet { neutral, .. } = &variable.support {
-            for environment in [Environment::Development, Environment::Staging, Environment::Production] {
-                assert!(
-                    neutral.contains(&variable.default.text(environment)),
-                    "{}",
-                    variable.name
-                );
-            }
-        }
-    }
-}
-
-#[test]
 fn the_reference_has_a_row_for_each_variable_and_every_row_has_three_cells() {
     let reference = reference_table();
     for variable in VARIABLES {
@@ -124,7 +104,7 @@ fn the_reference_has_a_row_for_each_variable_and_every_row_has_three_cells() {
     assert_contains(&reference, "| `API_DOCS` | `false` in production, else `true` |");
     assert_contains(&reference, "| `WORKERS` | number of CPUs |");
     assert_contains(&reference, "| `SECRET_KEY` | unset |");
-    assert_contains(&reference, "(not available yet: other values are refused) |");
+    assert_contains(&reference, "| `CONSOLE` | `true` in development, else `false` |");
 }
 
 #[test]

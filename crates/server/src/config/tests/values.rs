@@ -197,10 +197,18 @@ fn a_title_is_visible_text_on_one_line() {
 }
 
 #[test]
-fn protection_that_does_not_exist_is_refused_and_never_silently_missing() {
-    let text = with("CONSOLE", "on").refused_text();
+fn the_console_is_for_development_and_refused_in_production() {
+    assert!(Scene::new().config().observability.console);
+    assert!(!with("CONSOLE", "off").config().observability.console);
+    let staging = with("ENVIRONMENT", "staging");
+    assert!(!staging.config().observability.console);
+    let production = [("ENVIRONMENT", "production"), ("AUTH_MODE", "none"), ("CONSOLE", "on")];
+    let scene = production
+        .into_iter()
+        .fold(Scene::new(), |scene, (name, value)| scene.environment(name, value));
+    let text = scene.refused_text();
     assert_contains(&text, "CONSOLE (environment)");
-    assert_contains(&text, "no web console yet; remove it or set `false`");
+    assert_contains(&text, "must be off in production");
 }
 
 #[test]

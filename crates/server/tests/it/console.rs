@@ -1,0 +1,266 @@
+//! What a developer sees of a request in the console.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use persistence::test_db::TestDatabase;
+use serde_json::{Value, json};
+use tokio::time::sleep;
+
+use super::monitoring::text_of;
+use crate::support::{Answer, Server};
+
+const ATTEMPTS: usize = 600;
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// The request with this id, with all its steps, once it has been answered.
+async fn shown(server: &Server, request_id: &str) -> Value {
+    for _ in 0..ATTEMPTS {
+        let list = server.get("/console/requests").await.body;
+        let requests = list["requests"].as_array().unwrap();
+        if let Some(found) = requests.iter().find(|request| request["request_id"] == request_id) {
+            let detail = server.get(&format!("/console/requests/{}", found["number"])).await.body;
+            if !detail["status"].is_null() {
+                return detail;
+            }
+        }
+        sleep(PAUSE).await;
+    }
+    panic!("the console never showed {request_id}");
+}
+
+async fn shown_of(server: &Server, answer: &Answer) -> Value {
+    shown(server, answer.header("x-request-id")).await
+}
+
+fn steps<'a>(of: &'a Value, kind: &str) -> Vec<&'a Value> {
+    let steps = of["steps"].as_array().unwrap();
+    steps.iter().filter(|step| step["kind"] == kind).collect()
+}
+
+fn span<'a>(of: &'a Value, name: &str) -> &'a Value {
+    let found = steps(of, "span").into_iter().find(|step| step["name"] == name);
+    found.unwrap_or_else(|| panic!("no {name} in {of}"))
+}
+
+/// When a step ends, in microseconds from the beginning of its request.
+fn end(step: &Value) -> i64 {
+    step["start_us"].as_i64().unwrap() + step["duration_us"].as_i64().unwrap_or_else(|| panic!("{step}"))
+}
+
+fn is_within(inner: &Value, outer: &Value) -> bool {
+    inner["start_us"].as_i64() >= outer["start_us"].as_i64() && end(inner) <= end(outer)
+}
+
+async fn create(server: &Server, name: &str, email: &str) -> Answer {
+    let user = json!({ "name": name, "email": email });
+    let created = server.send("POST", "/api/v1/users", Some(user)).await;
+    assert_eq!(created.status, 201, "{created:?}");
+    created
+}
+
+pub(crate) async fn a_change_is_shown_with_its_transaction_and_every_statement(db: TestDatabase) {
+    let server = Server::start(&[("DATABASE_URL", db.url())]).await;
+    let created = create(&server, "Ann", "ann@example.com").await;
+    let path = format!("/api/v1/users/{}", created.body["id"]);
+    let changed = server.send("PATCH", &path, Some(json!({"name": "Ann Other"}))).await;
+    let request = shown_of(&server, &changed).await;
+
+    assert_eq!(
+        (&request["method"], &request["route"], &request["status"]),
+        (&json!("PATCH"), &json!("/api/v1/users/{id}"), &json!(200))
+    );
+    // The same clock is read for both, so the page and the header say the same.
+    let process_time: f64 = changed.header("x-process-time").parse().unwrap();
+    let duration_us = request["duration_us"].as_f64().unwrap();
+    assert!(
+        (duration_us - process_time * 1e6).abs() < 1.5,
+        "{duration_us} {process_time}"
+    );
+
+    let transaction = span(&request, "transaction");
+    assert_eq!(transaction["fields"], json!([["outcome", "committed"]]));
+    let (begin, commit) = (span(&request, "begin"), span(&request, "commit"));
+    assert!(end(begin) <= commit["start_us"].as_i64().unwrap(), "{request}");
+    for part in [begin, commit] {
+        assert!(is_within(part, transaction), "{request}");
+    }
+    assert!(
+        is_within(span(&request, "database"), span(&request, "handler")),
+        "{request}"
+    );
+    assert_eq!(
+        steps(&request, "wait").len(),
+        1,
+        "one connection for the transaction: {request}"
+    );
+    let statements = steps(&request, "statement");
+    let all = request["steps"].as_array().unwrap();
+    let in_transaction = statements.iter().filter(|statement| {
+        let parent = statement["parent"]
+            .as_u64()
+            .map(|parent| &all[usize::try_from(parent).unwrap()]);
+        parent == Some(transaction)
+    });
+    let changes = |statement: &&&Value| statement["sql"].as_str().unwrap().starts_with("UPDATE");
+    assert_eq!(in_transaction.filter(changes).count(), 1, "{request}");
+    assert_eq!(
+        request["statements"].as_u64().map(usize::try_from),
+        Some(Ok(statements.len()))
+    );
+}
+
+pub(crate) async fn what_is_given_up_is_shown_as_a_transaction_without_an_outcome(db: TestDatabase) {
+    let server = Server::start(&[("DATABASE_URL", db.url())]).await;
+    create(&server, "Ann", "ann@example.com").await;
+    let users =
+        json!({"users": [{"name": "Bob", "email": "bob@example.com"}, {"name": "Ann", "email": "ann@example.com"}]});
+    let refused = server.send("POST", "/api/v1/users/batch", Some(users)).await;
+    assert_eq!(refused.status, 409);
+    let request = shown_of(&server, &refused).await;
+    assert_eq!(request["problem"], refused.body["code"]);
+    let transaction = span(&request, "transaction");
+    assert_ne!(transaction["fields"], json!([["outcome", "committed"]]), "{request}");
+}
+
+/// Asks many times at once for the same, until the console shows a request that shared its statement.
+async fn shared(server: &Server, path: &str) -> Value {
+    for _ in 0..ATTEMPTS {
+        for answer in join_all((0..30).map(|_| server.get(path))).await {
+            let request = shown_of(server, &answer).await;
+            if request["batch_members"].as_u64().unwrap() > 1 {
+                return request;
+            }
+        }
+    }
+    panic!("nobody ever shared a statement");
+}
+
+pub(crate) async fn requests_that_share_a_statement_name_each_other(db: TestDatabase) {
+    let server = Server::start(&[("DATABASE_URL", db.url())]).await;
+    let created = create(&server, "Ann", "ann@example.com").await;
+    let path = format!("/api/v1/users/{}", created.body["id"]);
+    let first = shared(&server, &path).await;
+    let batch = &first["batches"][0];
+    assert_eq!(batch["name"], "read_batch");
+    assert_eq!(steps(batch, "statement").len(), 1, "{batch}");
+    let members = batch["members"].as_array().unwrap();
+    for member in members {
+        let other = server
+            .get(&format!("/console/requests/{}", member["number"]))
+            .await
+            .body;
+        assert_eq!(other["request_id"], member["request_id"]);
+        let same = other["batches"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|other| other["members"] == batch["members"]);
+        assert_eq!(same.count(), 1, "{other}");
+    }
+}
+
+pub(crate) async fn nobody_is_named_in_the_console_and_it_does_not_watch_itself(db: TestDatabase) {
+    let server = Server::start(&[("DATABASE_URL", db.url())]).await;
+    let created = create(&server, "Secret Name", "secret.address@example.com").await;
+    let again = json!({"name": "Secret Name", "email": "secret.address@example.com"});
+    assert_eq!(server.send("POST", "/api/v1/users", Some(again)).await.status, 409);
+    let looked_up = server.get("/api/v1/users?email=secret.address@example.com").await;
+    let mut everything = text_of(&server, "/console/requests").await;
+    for answer in [&created, &looked_up] {
+        everything += &shown_of(&server, answer).await.to_string();
+    }
+    everything += &text_of(&server, "/console/requests/2").await;
+    for secret in ["Secret", "secret"] {
+        assert!(!everything.contains(secret), "{everything}");
+    }
+    assert!(
+        everything.contains("INSERT INTO") && everything.contains("SELECT"),
+        "{everything}"
+    );
+    assert!(!everything.contains("/console"), "{everything}");
+}
+
+pub(crate) async fn the_timeline_shows_the_pools_that_the_metrics_tell_of(db: TestDatabase) {
+    let server = Server::start(&[("DATABASE_URL", db.url()), ("DB_POOL_MAX_SIZE", "3")]).await;
+    let created = create(&server, "Ann", "ann@example.com").await;
+    let path = format!("/api/v1/users/{}", created.body["id"]);
+    // One connection at least is in use at the moment that it is borrowed, however short that is.
+    server.get(&path).await;
+    let pools = server.get("/console/pools/since/0").await.body;
+    let slices = pools["slices"].as_array().unwrap();
+    let all: Vec<_> = slices
+        .iter()
+        .flat_map(|slice| slice["pools"].as_array().unwrap())
+        .collect();
+    assert!(all.iter().any(|pool| pool["in_use"].as_u64() >= Some(1)), "{pools}");
+    let metrics = text_of(&server, "/metrics").await;
+    for pool in slices.last().unwrap()["pools"].as_array().unwrap() {
+        let (name, max) = (pool["name"].as_str().unwrap(), &pool["max"]);
+        let sample = format!("db_pool_max_connections{{pool=\"{name}\"}} {max}");
+        assert!(metrics.contains(&sample), "{sample}\n{metrics}");
+        assert!(pool["in_use"].as_u64() <= pool["max"].as_u64(), "{pool}");
+    }
+    let later = pools["now_us"].as_u64().unwrap() + 60_000_000;
+    let none = server.get(&format!("/console/pools/since/{later}")).await.body;
+    assert_eq!(none["slices"], json!([]));
+}
+
+/// The version of the list once nothing changes any more.
+async fn quiet_version(server: &Server) -> u64 {
+    let mut known = 0;
+    for _ in 0..ATTEMPTS {
+        let version = server.get("/console/requests").await.body["version"].as_u64().unwrap();
+        if version == known {
+            return known;
+        }
+        known = version;
+        sleep(PAUSE).await;
+    }
+    panic!("the list never came to rest");
+}
+
+pub(crate) async fn the_page_is_one_of_this_host_alone_and_told_only_what_is_new(db: TestDatabase) {
+    let server = Server::start(&[("DATABASE_URL", db.url())]).await;
+    let page = text_of(&server, "/console").await;
+    assert!(page.contains("/console/files/console.js") && !page.contains("style=") && !page.contains("onclick"));
+    let files = [
+        "console.css",
+        "console.js",
+        "elements.js",
+        "pools.js",
+        "texts.js",
+        "waterfall.js",
+    ];
+    for file in files {
+        let path = format!("/console/files/{file}");
+        let answer = server.get(&path).await;
+        let policy = answer.header("content-security-policy");
+        assert!(
+            answer.status == 200 && policy.starts_with("default-src 'none'"),
+            "{answer:?}"
+        );
+        let text = text_of(&server, &path).await;
+        let foreign = text.replace("http://www.w3.org/2000/svg", "");
+        assert!(!foreign.contains("http://") && !foreign.contains("https://"), "{file}");
+        assert!(!text.contains("innerHTML"), "{file} writes what it was told as markup");
+    }
+    server.get("/api/v1/users").await;
+    let known = quiet_version(&server).await;
+    let unchanged = server.get(&format!("/console/requests/since/{known}")).await;
+    assert_eq!(unchanged.status, 204);
+    server.get("/api/v1/users").await;
+    assert_eq!(
+        server.get(&format!("/console/requests/since/{known}")).await.status,
+        200
+    );
+    assert_eq!(server.get("/console/requests/123456").await.status, 404);
+    assert_eq!(server.get("/console/files/nothing.js").await.status, 404);
+}
+
+pub(crate) async fn where_it_is_off_the_console_does_not_exist(db: TestDatabase) {
+    let server = Server::start(&[("DATABASE_URL", db.url()), ("CONSOLE", "off")]).await;
+    for path in ["/console", "/console/requests", "/console/files/console.js"] {
+        assert_eq!(server.get(path).await.status, 404, "{path}");
+    }
+}
