@@ -7,13 +7,13 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 
 use crate::engines::Engine;
-use crate::{browser, drill, examples, fuzz, instructions, layers, openapi, schema, test, workspace};
+use crate::{browser, drill, examples, fuzz, instructions, lab, layers, openapi, schema, test, workspace};
 
 /// Options of `cargo xtask ci`.
 #[derive(Args)]
 pub(crate) struct Options {
     /// Also what takes long or needs the network: known vulnerabilities, requests made up from the OpenAPI document, hostile
-    /// input for the parsers, the instructions of a request against their baseline, and the drills
+    /// input for the parsers, the instructions of a request against their baseline, the lab in short, and the drills
     #[arg(long)]
     full: bool,
 }
@@ -96,6 +96,10 @@ const FULL_STEPS: &[Step] = &[
     Step {
         name: "instructions",
         run: check_instructions,
+    },
+    Step {
+        name: "lab",
+        run: lab_in_short,
     },
     Step {
         name: "drills",
@@ -339,6 +343,11 @@ fn check_instructions() -> Result<Outcome> {
         instructions::Outcome::NotChecked(reason) => Ok(Outcome::Skipped(reason)),
         instructions::Outcome::Failed(_) => bail!("see the table or the error above"),
     }
+}
+
+fn lab_in_short() -> Result<Outcome> {
+    lab::check()?;
+    Ok(Outcome::Passed)
 }
 
 fn drills() -> Result<Outcome> {

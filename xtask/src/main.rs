@@ -14,6 +14,7 @@ mod examples;
 mod fuzz;
 mod generated;
 mod instructions;
+mod lab;
 mod layers;
 mod manifests;
 mod openapi;
@@ -76,6 +77,8 @@ enum Task {
     Drill(drill::Options),
     /// Measure what a request costs with one, two and three instances over one database cluster
     Scaling(scaling::Options),
+    /// Show on this machine what concurrency, the pool, shared statements and cursors do
+    Lab(lab::Options),
     /// Count the instructions of a request under valgrind, and hold them against a baseline
     Instructions(instructions::Options),
     /// Feed the parsers with what nobody would send, and check that they keep their promises
@@ -109,6 +112,7 @@ fn main() -> ExitCode {
         Task::Cluster(options) => cluster::run(&options),
         Task::Drill(options) => drill::run(&options),
         Task::Instructions(options) => instructions::run(&options),
+        Task::Lab(options) => lab::run(&options),
         Task::Fuzz(options) => fuzz::run(&options),
         Task::Scaling(options) => scaling::run(&options),
         Task::Soak(options) => soak::run(&options),
