@@ -7,7 +7,7 @@
 //! Statements and waits for a connection are events that the driver emits when they are over and that say how long they
 //! took, so they are placed at the time at which they must have begun.
 
-use std::{fmt, mem, sync::Arc};
+use std::{fmt, mem, sync::Arc, thread, time::Duration};
 
 use tracing::{
     Event, Id, Subscriber,
@@ -93,6 +93,7 @@ impl Listener {
                 parent: None,
                 began_micros: recording.began_micros(),
                 ended_micros: None,
+                left_micros: None,
                 what: What::Span {
                     name: REQUEST,
                     fields: Vec::new(),
@@ -120,6 +121,7 @@ impl Listener {
             parent: place.step,
             began_micros: self.0.now_micros(),
             ended_micros: None,
+            left_micros: None,
             what: What::Span {
                 name,
                 fields: fields.others,
@@ -135,6 +137,7 @@ impl Listener {
             parent: place.step,
             began_micros: now.saturating_sub(micros_of(seconds)),
             ended_micros: Some(now),
+            left_micros: None,
             what,
         }
     }
@@ -205,6 +208,7 @@ impl<S: Subscriber + for<'span> LookupSpan<'span>> Layer<S> for Listener {
                 parent: place.step,
                 began_micros: now,
                 ended_micros: Some(now),
+                left_micros: None,
                 what: What::Event {
                     level: metadata.level().as_str(),
                     message: fields.message,
@@ -214,6 +218,18 @@ impl<S: Subscriber + for<'span> LookupSpan<'span>> Layer<S> for Listener {
         };
         place.steps().note(step);
         self.0.changed();
+    }
+
+    fn on_exit(&self, id: &Id, context: Context<'_, S>) {
+        if is_thread_of_driver() {
+            return;
+        }
+        let place = context.span(id).and_then(|span| place_of(&span));
+        if let Some(place) = place
+            && let Some(step) = place.step
+        {
+            place.steps().leave(step, self.0.now_micros());
+        }
     }
 
     fn on_close(&self, id: Id, context: Context<'_, S>) {
@@ -234,9 +250,17 @@ fn place_of<'a, S: LookupSpan<'a>>(span: &SpanRef<'a, S>) -> Option<Place> {
     span.extensions().get::<Place>().cloned()
 }
 
+/// Whether this is a thread on which the driver of SQLite works. It enters the span of whoever asked, and leaves it some time
+/// after the answer.
+fn is_thread_of_driver() -> bool {
+    thread::current()
+        .name()
+        .is_some_and(|name| name.starts_with("sqlx-sqlite-worker"))
+}
+
 /// Microseconds, of seconds as the driver tells them.
 fn micros_of(seconds: f64) -> u64 {
-    std::time::Duration::try_from_secs_f64(seconds).map_or(0, super::micros)
+    Duration::try_from_secs_f64(seconds).map_or(0, super::micros)
 }
 
 /// The fields of a span or an event: those with a meaning here, and the others as text.

@@ -85,6 +85,8 @@ pub(super) struct Step {
     pub(super) began_micros: u64,
     /// Absent while it goes on.
     pub(super) ended_micros: Option<u64>,
+    /// When work on a span last paused.
+    pub(super) left_micros: Option<u64>,
     pub(super) what: What,
 }
 
@@ -153,8 +155,7 @@ impl Recording {
         lock(&self.end).clone()
     }
 
-    /// Its answer is on its way. The span of the request may stay open for longer: the driver of SQLite, for one, lets go of it
-    /// when it finds the time.
+    /// Its answer is on its way, whatever goes on for it.
     pub(super) fn finish(&self, end: End) {
         self.steps.close(Self::ITSELF, self.began_micros + end.duration_micros);
         *lock(&self.end) = Some(end);
@@ -216,10 +217,19 @@ impl Steps {
         Some(noted.steps.len() - 1)
     }
 
-    /// Takes note of when a span closed, unless that is known already.
+    /// Takes note that work on a span pauses, or is done.
+    pub(super) fn leave(&self, position: usize, at_micros: u64) {
+        if let Some(step) = lock(&self.0).steps.get_mut(position) {
+            step.left_micros = Some(at_micros);
+        }
+    }
+
+    /// Takes note that a span closed, unless its end is known already. It counts as ended when work on it was last left: the
+    /// driver of SQLite holds on to a span until its thread finds the time to let go of it.
     pub(super) fn close(&self, position: usize, at_micros: u64) {
         if let Some(step) = lock(&self.0).steps.get_mut(position) {
-            step.ended_micros.get_or_insert(at_micros);
+            let end = step.left_micros.unwrap_or(at_micros);
+            step.ended_micros.get_or_insert(end);
         }
     }
 
@@ -286,6 +296,7 @@ mod tests {
             parent: None,
             began_micros: 1,
             ended_micros: Some(2),
+            left_micros: None,
             what: What::Statement {
                 sql,
                 rows_affected: 0,
@@ -327,6 +338,7 @@ mod tests {
             parent: None,
             began_micros: 5,
             ended_micros: None,
+            left_micros: None,
             what: What::Span {
                 name: "transaction",
                 fields: vec![("outcome", "open".to_owned())],
@@ -336,7 +348,10 @@ mod tests {
             position.unwrap(),
             vec![("outcome", "committed".to_owned()), ("rows", "1".to_owned())],
         );
-        steps.close(position.unwrap(), 9);
+        steps.leave(position.unwrap(), 7);
+        assert_eq!(steps.noted().steps[0].ended_micros, None, "work on it only pauses");
+        steps.leave(position.unwrap(), 9);
+        steps.close(position.unwrap(), 12);
         let noted = steps.noted();
         let What::Span { fields, .. } = &noted.steps[0].what else {
             panic!("{noted:?}")

@@ -129,6 +129,8 @@ fn main() -> ExitCode {
         exercises::retries_and_idempotency::ten_increments_at_once_are_all_counted,
         exercises::from_python::every_outcome_of_creates_at_once_is_known_in_the_order_of_the_requests,
         exercises::from_python::what_stands_behind_the_work_runs_after_an_error_and_not_after_a_drop,
+        exercises::streams::a_stream_that_is_dropped_has_read_no_further_than_the_page_ahead,
+        exercises::streams::an_import_that_was_stopped_is_gone_on_with_by_sending_it_again,
     ]);
     test_db::main(cases)
 }
