@@ -12,6 +12,7 @@ use std::process::ExitCode;
 
 use persistence::{on_every_empty_engine, on_every_engine, test_db};
 
+mod exercises;
 mod listing;
 mod losing;
 mod migrations;
@@ -72,5 +73,6 @@ fn main() -> ExitCode {
         migrations::status_of_an_empty_database_reads_only,
         migrations::the_script_makes_the_same_schema_as_the_migrations,
     ]);
+    cases.extend(exercises::cases());
     test_db::main(cases)
 }
