@@ -10,6 +10,7 @@ use crate::exercises;
 mod concurrency;
 mod entities_and_repositories;
 mod futures_and_cancellation;
+mod lab;
 mod migrations;
 mod pagination;
 mod pools;
