@@ -70,6 +70,15 @@ pub(crate) struct Question {
     words: Vec<String>,
 }
 
+/// Makes both languages into pages. mdBook is installed if need be, where `install` says so.
+///
+/// # Errors
+/// When a chapter is not as it should be, mdBook cannot be had, or a link leads nowhere.
+pub(crate) fn build(install: bool) -> Result<()> {
+    check()?;
+    build::run(&build::Options { install })
+}
+
 /// Does what is asked.
 pub(crate) fn run(action: &Action) -> Result<ExitCode> {
     match action {

@@ -7,13 +7,13 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 
 use crate::engines::Engine;
-use crate::{drill, examples, fuzz, instructions, layers, openapi, schema, test, workspace};
+use crate::{browser, drill, examples, fuzz, instructions, lab, layers, openapi, schema, test, workspace};
 
 /// Options of `cargo xtask ci`.
 #[derive(Args)]
 pub(crate) struct Options {
     /// Also what takes long or needs the network: known vulnerabilities, requests made up from the OpenAPI document, hostile
-    /// input for the parsers, the instructions of a request against their baseline, and the drills
+    /// input for the parsers, the instructions of a request against their baseline, the lab in short, and the drills
     #[arg(long)]
     full: bool,
 }
@@ -82,6 +82,10 @@ const FULL_STEPS: &[Step] = &[
         run: advisories,
     },
     Step {
+        name: "browser",
+        run: browsers,
+    },
+    Step {
         name: "schemathesis",
         run: schemathesis,
     },
@@ -92,6 +96,10 @@ const FULL_STEPS: &[Step] = &[
     Step {
         name: "instructions",
         run: check_instructions,
+    },
+    Step {
+        name: "lab",
+        run: lab_in_short,
     },
     Step {
         name: "drills",
@@ -281,6 +289,15 @@ fn no_cargo_deny() -> Outcome {
     Outcome::Skipped("cargo-deny is not installed (`cargo install cargo-deny --locked`)".to_owned())
 }
 
+fn browsers() -> Result<Outcome> {
+    match browser::check_all()? {
+        browser::Outcome::Passed => Ok(Outcome::Passed),
+        browser::Outcome::NotRun => Ok(Outcome::Skipped(
+            "a browser cannot be driven here; the reason is above".to_owned(),
+        )),
+    }
+}
+
 /// The exit code of `tools/schemathesis` when its programs cannot be had.
 const UNAVAILABLE: i32 = 3;
 
@@ -326,6 +343,11 @@ fn check_instructions() -> Result<Outcome> {
         instructions::Outcome::NotChecked(reason) => Ok(Outcome::Skipped(reason)),
         instructions::Outcome::Failed(_) => bail!("see the table or the error above"),
     }
+}
+
+fn lab_in_short() -> Result<Outcome> {
+    lab::check()?;
+    Ok(Outcome::Passed)
 }
 
 fn drills() -> Result<Outcome> {
