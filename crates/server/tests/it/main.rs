@@ -14,6 +14,7 @@ use persistence::{
     test_db::{self, TestCase, TestEngine},
 };
 
+mod exercises;
 mod hostile;
 mod instances;
 mod limits;
@@ -128,6 +129,14 @@ fn main() -> ExitCode {
         .map(|case| case.only_on(TestEngine::MariaDb).needing(replicas::REPLICAS)),
     );
     cases.extend(on_clusters());
+    cases.extend(on_every_empty_engine![
+        exercises::getting_started::a_user_is_created_followed_and_deleted,
+    ]);
+    cases.extend(
+        on_every_empty_engine![exercises::getting_started::a_setting_comes_from_the_strongest_place_that_has_it]
+            .into_iter()
+            .map(|case| case.only_on(TestEngine::Sqlite)),
+    );
     test_db::main(cases)
 }
 
