@@ -12,13 +12,14 @@ use std::process::ExitCode;
 
 use persistence::{
     on_every_empty_engine, on_every_engine,
-    test_db::{self, TestEngine},
+    test_db::{self, TestCase, TestEngine},
 };
 
 mod atomicity;
 mod batches;
 mod clusters;
 mod counting;
+mod exercises;
 mod exporting;
 mod health;
 mod importing;
@@ -120,5 +121,20 @@ fn main() -> ExitCode {
         .into_iter()
         .map(|case| case.only_on(TestEngine::MariaDb).needing(clusters::GALERA)),
     );
+    cases.extend(solutions());
     test_db::main(cases)
+}
+
+/// The solutions of the exercises in the book.
+fn solutions() -> Vec<TestCase> {
+    let mut cases = on_every_engine![exercises::what_async_is::a_create_that_nobody_awaits_creates_nobody];
+    cases.extend(
+        on_every_engine![
+            exercises::what_async_is::joined_waits_overlap,
+            exercises::what_async_is::computing_elsewhere_keeps_nobody_waiting,
+        ]
+        .into_iter()
+        .map(|case| case.only_on(TestEngine::Sqlite)),
+    );
+    cases
 }
