@@ -21,6 +21,7 @@ mod soak;
 mod test;
 #[cfg(test)]
 mod tidy;
+mod walk;
 mod workspace;
 
 use std::ffi::OsString;
@@ -74,6 +75,8 @@ enum Task {
     Soak(soak::Options),
     /// Check that the crates use only what their layer may use
     Layers,
+    /// Do what the first chapters of the book say, in a clean checkout
+    Walk(walk::Options),
 }
 
 /// Arguments that belong to another program, `--help` included.
@@ -99,6 +102,7 @@ fn main() -> ExitCode {
         Task::Scaling(options) => scaling::run(&options),
         Task::Soak(options) => soak::run(&options),
         Task::Layers => layers::run().map(|()| ExitCode::SUCCESS),
+        Task::Walk(options) => walk::run(&options).map(|()| ExitCode::SUCCESS),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
