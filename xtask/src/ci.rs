@@ -7,13 +7,14 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 
 use crate::engines::Engine;
-use crate::{browser, drill, examples, fuzz, instructions, lab, layers, openapi, schema, test, workspace};
+use crate::{browser, drill, examples, fuzz, instructions, lab, layers, openapi, schema, test, walk, workspace};
 
 /// Options of `cargo xtask ci`.
 #[derive(Args)]
 pub(crate) struct Options {
     /// Also what takes long or needs the network: known vulnerabilities, requests made up from the OpenAPI document, hostile
-    /// input for the parsers, the instructions of a request against their baseline, the lab in short, and the drills
+    /// input for the parsers, the instructions of a request against their baseline, the pages in a browser, the lab in short, the
+    /// drills, and the walk through the book
     #[arg(long)]
     full: bool,
 }
@@ -104,6 +105,10 @@ const FULL_STEPS: &[Step] = &[
     Step {
         name: "drills",
         run: drills,
+    },
+    Step {
+        name: "walk",
+        run: walk_the_book,
     },
 ];
 
@@ -354,6 +359,11 @@ fn drills() -> Result<Outcome> {
     if drill::run(&drill::Options::all())? != ExitCode::SUCCESS {
         bail!("see what was lost or wrong above");
     }
+    Ok(Outcome::Passed)
+}
+
+fn walk_the_book() -> Result<Outcome> {
+    walk::run(&walk::Options::default())?;
     Ok(Outcome::Passed)
 }
 

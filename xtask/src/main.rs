@@ -25,6 +25,7 @@ mod soak;
 mod test;
 #[cfg(test)]
 mod tidy;
+mod walk;
 mod workspace;
 
 use std::ffi::OsString;
@@ -89,6 +90,8 @@ enum Task {
     Browser(browser::Options),
     /// Check that the crates use only what their layer may use
     Layers,
+    /// Do what the first chapters of the book say, in a clean checkout
+    Walk(walk::Options),
 }
 
 /// Arguments that belong to another program, `--help` included.
@@ -118,6 +121,7 @@ fn main() -> ExitCode {
         Task::Soak(options) => soak::run(&options),
         Task::Browser(options) => browser::run(&options),
         Task::Layers => layers::run().map(|()| ExitCode::SUCCESS),
+        Task::Walk(options) => walk::run(&options).map(|()| ExitCode::SUCCESS),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

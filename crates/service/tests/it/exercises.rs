@@ -4,3 +4,4 @@ pub(crate) mod coalescing;
 pub(crate) mod from_python;
 pub(crate) mod retries_and_idempotency;
 pub(crate) mod streams;
+pub(crate) mod what_async_is;
