@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 use crate::product::Product;
 use crate::session::Session;
 
+mod given;
+
 /// The database on a server that the benchmark makes, and drops with all that is in it.
 const SCRATCH_DATABASE: &str = "async_starter_bench";
 
@@ -107,8 +109,7 @@ impl Databases {
             Engine::Mariadb | Engine::Mysql => self.server().await?.text("SELECT VERSION()").await?,
             Engine::Postgres => self.server().await?.text("SHOW server_version").await?,
         };
-        // Only the number: distributions append their own.
-        Ok(version.split(['-', ' ']).next().unwrap_or_default().to_owned())
+        Ok(number_of(&version))
     }
 
     /// A new database with the product's schema and `users` generated users. The one made before is gone.
@@ -178,6 +179,11 @@ impl Databases {
     fn sqlite_file(&self) -> PathBuf {
         self.folder.join("bench.db")
     }
+}
+
+/// The number of a version: distributions append their own.
+fn number_of(version: &str) -> String {
+    version.split(['-', ' ']).next().unwrap_or_default().to_owned()
 }
 
 /// The URL of a server without the database in it, and the name of that. MySQL and MariaDB need none to be connected to.
@@ -298,7 +304,10 @@ impl Database {
     }
 
     /// Lets the server look at what was just loaded now, and not in the middle of a measurement.
-    async fn analyze(&self) -> Result<()> {
+    ///
+    /// # Errors
+    /// When it refuses.
+    pub(crate) async fn analyze(&self) -> Result<()> {
         match self.engine {
             Engine::Sqlite => Ok(()),
             Engine::Mariadb | Engine::Mysql => self.execute("ANALYZE TABLE users").await,

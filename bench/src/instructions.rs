@@ -100,10 +100,13 @@ enum Path {
     List,
     /// A user that does not exist.
     NotFound,
+    /// One user by id, while the console watches. Production has no console, so this is what it costs a developer; what it
+    /// costs where it is off is in all the others.
+    GetWithConsole,
 }
 
 impl Path {
-    const ALL: [Self; 4] = [Self::Get, Self::Post, Self::List, Self::NotFound];
+    const ALL: [Self; 5] = [Self::Get, Self::Post, Self::List, Self::NotFound, Self::GetWithConsole];
 
     /// The name for people, and in the file.
     fn name(self) -> &'static str {
@@ -112,22 +115,32 @@ impl Path {
             Self::Post => "post",
             Self::List => "list",
             Self::NotFound => "not_found",
+            Self::GetWithConsole => "get_with_console",
         }
     }
 
     /// The status that each answer must have.
     fn status(self) -> u16 {
         match self {
-            Self::Get | Self::List => 200,
+            Self::Get | Self::List | Self::GetWithConsole => 200,
             Self::Post => 201,
             Self::NotFound => 404,
         }
     }
 
+    /// What is set on top of the benchmark's settings.
+    fn settings(self) -> Vec<String> {
+        let own: &[&str] = match self {
+            Self::Get | Self::Post | Self::List | Self::NotFound => &[],
+            Self::GetWithConsole => &["ENVIRONMENT=staging", "CONSOLE=on"],
+        };
+        [ONE_WORKER].iter().chain(own).map(ToString::to_string).collect()
+    }
+
     /// The same requests in every run.
     fn requests(self, ids: &[i64]) -> Requests {
         let requests = match self {
-            Self::Get => Requests::get(ids.iter().map(|id| format!("/api/v1/users/{id}"))),
+            Self::Get | Self::GetWithConsole => Requests::get(ids.iter().map(|id| format!("/api/v1/users/{id}"))),
             Self::Post => Requests::post_user("/api/v1/users", &Rc::new(Cell::new(0))),
             Self::List => Requests::get(["/api/v1/users?page=1&per_page=20".to_owned()]),
             Self::NotFound => {
@@ -155,15 +168,15 @@ pub(crate) async fn run(options: &Options) -> Result<ExitCode> {
         .tempdir_in(&options.folder);
     let folder = folder.with_context(|| format!("cannot make a folder in {}", options.folder.display()))?;
     let work_folder = folder.path().canonicalize()?;
-    let product = Product::new(&options.product, &work_folder, &[ONE_WORKER.to_owned()])?;
+    let product = |path: Path| Product::new(&options.product, &work_folder, &path.settings());
     let now = Baseline::new(
-        product.version()?,
+        product(Path::Get)?.version()?,
         Toolchain {
             rustc: rustc_version()?,
             architecture: std::env::consts::ARCH.to_owned(),
             valgrind: callgrind::valgrind_version()?,
         },
-        count_all(&product, &folder).await?,
+        count_all(product, &folder).await?,
     );
     let comparison = Comparison::of(kept.as_ref(), &now);
     print!("\n{}", table::text(kept.as_ref(), &now, &comparison));
@@ -180,14 +193,15 @@ pub(crate) async fn run(options: &Options) -> Result<ExitCode> {
     })
 }
 
-async fn count_all(product: &Product, folder: &TempDir) -> Result<Counts> {
+async fn count_all(product: impl Fn(Path) -> Result<Product>, folder: &TempDir) -> Result<Counts> {
     let databases = Databases::new(Engine::Sqlite, None, &folder.path().canonicalize()?)?;
     let mut counts = Counts::new();
     for path in Path::ALL {
         println!("counting the instructions of {}", path.name());
-        let database = databases.make(product, USERS).await?;
+        let product = product(path)?;
+        let database = databases.make(&product, USERS).await?;
         let mut requests = path.requests(&database.ids().await?);
-        let callgrind = Callgrind::start(product, &database).await?;
+        let callgrind = Callgrind::start(&product, &database).await?;
         let mut connection = Connection::open(callgrind.address()).await?;
         send(&mut connection, &mut requests, path, WARM_UP_REQUESTS).await?;
         callgrind.begin_at_zero().await?;

@@ -36,6 +36,8 @@ const SIGNIFICANT_DIGITS: u8 = 3;
 pub(crate) enum Pace {
     /// The next when the last was answered.
     Closed,
+    /// The same until so many were sent in all, unless the time of the load ends before.
+    Counted { requests: u64 },
     /// This many a second over all connections, whatever the answers do.
     Open { per_second: f64 },
 }
@@ -108,7 +110,10 @@ pub(crate) async fn drive(address: SocketAddr, requests: &Requests, load: Load) 
         load.duration + PATIENCE,
         local.run_until(async {
             match load.pace {
-                Pace::Closed => closed_loop(connections, requests, begin + load.duration, &shared).await,
+                Pace::Closed => closed_loop(connections, requests, begin + load.duration, u64::MAX, &shared).await,
+                Pace::Counted { requests: count } => {
+                    closed_loop(connections, requests, begin + load.duration, count, &shared).await
+                }
                 Pace::Open { per_second } => open_loop(connections, requests, load, per_second, begin, &shared).await,
             }
         }),
@@ -129,20 +134,26 @@ async fn closed_loop(
     connections: Vec<Connection>,
     requests: &Requests,
     deadline: Instant,
+    count: u64,
     shared: &Rc<Shared>,
 ) -> Result<()> {
+    let left = Rc::new(Cell::new(count));
     let mut tasks = JoinSet::new();
     for (index, mut connection) in (0..).zip(connections) {
         let mut requests = requests.for_connection(index);
         let shared = Rc::clone(shared);
+        let left = Rc::clone(&left);
         tasks.spawn_local(async move {
+            // ANCHOR: closed-loop
             let mut sent = Instant::now();
-            while sent < deadline {
+            while sent < deadline && left.get() > 0 {
+                left.set(left.get() - 1);
                 connection.exchange(requests.next()).await?;
                 let answered = Instant::now();
                 shared.record(answered - sent);
                 sent = answered;
             }
+            // ANCHOR_END: closed-loop
             Ok(())
         });
     }

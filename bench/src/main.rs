@@ -11,8 +11,10 @@ mod database_server;
 mod drill;
 mod guardian;
 mod instructions;
+mod lab;
 mod load;
 mod machine;
+mod metrics;
 mod process;
 mod product;
 mod report;
@@ -54,6 +56,8 @@ enum Command {
     Drill(drill::Options),
     /// Measure what a request costs with one, two and three instances over one database cluster
     Scaling(scaling::Options),
+    /// Show on this machine what concurrency, the pool, shared statements and cursors do
+    Lab(lab::Options),
     /// Serve the hand-written server
     Baseline(baseline::Options),
     /// Put a load on any URL, to compare the generator with others
@@ -71,6 +75,7 @@ fn main() -> ExitCode {
         Command::Instructions(options) => on_one_thread(instructions::run(&options)),
         Command::Drill(options) => on_one_thread(drill::run(&options)),
         Command::Scaling(options) => on_one_thread(scaling::run(&options)),
+        Command::Lab(options) => on_one_thread(lab::run(&options)),
         Command::Load(options) => on_one_thread(try_load::run(&options)).map(|()| ExitCode::SUCCESS),
         Command::Soak(options) => on_one_thread(soak::run(&options)),
     };

@@ -1,7 +1,7 @@
 //! The report: a table in the terminal, and pages and plots in `docs/benchmarks/` that are written from `results.json`.
 
 mod markdown;
-mod plots;
+pub(crate) mod plots;
 pub(crate) mod terminal;
 mod words;
 
@@ -14,7 +14,7 @@ use anyhow::{Context as _, Result, bail};
 use crate::results::Results;
 use markdown::with_tables;
 use words::Language;
-pub(crate) use words::grouped;
+pub(crate) use words::{grouped, ratio};
 
 /// The file that holds all numbers.
 pub(crate) const RESULTS: &str = "results.json";

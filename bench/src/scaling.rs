@@ -19,8 +19,9 @@ use serde::Serialize;
 
 use crate::cluster::{Cluster, NODES};
 use crate::database::{Database, Databases, Engine};
-use crate::load::{Connection, Load, Pace, Requests, drive};
+use crate::load::{Load, Pace, Requests, drive};
 use crate::machine::{Machine, git_commit};
+use crate::metrics::Metrics;
 use crate::process::{Server, Usage};
 use crate::product::Product;
 use crate::report;
@@ -299,14 +300,9 @@ impl Scaling<'_> {
                 Work::Post => "create",
                 Work::List => continue,
             };
-            let metrics = Connection::open(server.address)
-                .await?
-                .get("/metrics")
-                .await?
-                .successful("GET /metrics")?;
-            let metrics = String::from_utf8_lossy(&metrics.body);
-            seen.shared += value(&metrics, &format!("coalesced_batch_size_sum{{kind=\"{kind}\"}}"));
-            seen.statements += value(&metrics, &format!("coalesced_batch_size_count{{kind=\"{kind}\"}}"));
+            let metrics = Metrics::of(server.address).await?;
+            seen.shared += metrics.value(&format!("coalesced_batch_size_sum{{kind=\"{kind}\"}}"));
+            seen.statements += metrics.value(&format!("coalesced_batch_size_count{{kind=\"{kind}\"}}"));
         }
         for node in 1..=NODES {
             seen.node_micros
@@ -325,25 +321,7 @@ struct Seen {
     statements: f64,
 }
 
-/// A value of the metrics; 0 if it is not there.
-fn value(metrics: &str, name: &str) -> f64 {
-    let line = metrics.lines().find_map(|line| line.strip_prefix(name));
-    line.and_then(|value| value.trim().parse().ok()).unwrap_or_default()
-}
-
 #[expect(clippy::cast_precision_loss, reason = "microseconds and counts stay far below 2^52")]
 fn ratio(micros: u64, count: u64) -> f64 {
     micros as f64 / count.max(1) as f64
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_value_is_found_by_its_whole_name() {
-        let metrics = "a_sum{kind=\"read\"} 7.5\na_sum{kind=\"reading\"} 9\n";
-        assert_eq!(value(metrics, "a_sum{kind=\"read\"}").to_string(), "7.5");
-        assert_eq!(value(metrics, "b_sum").to_string(), "0");
-    }
 }

@@ -1,7 +1,10 @@
 //! Minimum, median and maximum of a few rounds.
 
+use serde::{Deserialize, Serialize};
+
 /// What the rounds of a measurement came to.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Summary {
     pub(crate) min: f64,
     pub(crate) median: f64,

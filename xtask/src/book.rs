@@ -9,6 +9,7 @@ mod endings;
 mod files;
 mod html;
 mod links;
+mod original;
 mod outline;
 mod page;
 mod preprocess;
@@ -69,6 +70,15 @@ pub(crate) struct Question {
     words: Vec<String>,
 }
 
+/// Makes both languages into pages. mdBook is installed if need be, where `install` says so.
+///
+/// # Errors
+/// When a chapter is not as it should be, mdBook cannot be had, or a link leads nowhere.
+pub(crate) fn build(install: bool) -> Result<()> {
+    check()?;
+    build::run(&build::Options { install })
+}
+
 /// Does what is asked.
 pub(crate) fn run(action: &Action) -> Result<ExitCode> {
     match action {
@@ -108,6 +118,7 @@ fn faults(files: &Files) -> Vec<String> {
     for edition in editions {
         faults.extend(code::faults_of_blocks(edition, files));
         faults.extend(endings::faults(edition));
+        faults.extend(original::faults(edition, files));
     }
     // Until all chapters are there, one of those to come may show the anchor.
     if PLANNED.iter().all(|chapter| english.pages.contains_key(*chapter)) {

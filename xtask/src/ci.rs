@@ -7,13 +7,14 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 
 use crate::engines::Engine;
-use crate::{drill, examples, fuzz, instructions, layers, openapi, schema, test, workspace};
+use crate::{browser, drill, examples, fuzz, instructions, lab, layers, openapi, schema, test, walk, workspace};
 
 /// Options of `cargo xtask ci`.
 #[derive(Args)]
 pub(crate) struct Options {
     /// Also what takes long or needs the network: known vulnerabilities, requests made up from the OpenAPI document, hostile
-    /// input for the parsers, the instructions of a request against their baseline, and the drills
+    /// input for the parsers, the instructions of a request against their baseline, the pages in a browser, the lab in short, the
+    /// drills, and the walk through the book
     #[arg(long)]
     full: bool,
 }
@@ -82,6 +83,10 @@ const FULL_STEPS: &[Step] = &[
         run: advisories,
     },
     Step {
+        name: "browser",
+        run: browsers,
+    },
+    Step {
         name: "schemathesis",
         run: schemathesis,
     },
@@ -94,8 +99,16 @@ const FULL_STEPS: &[Step] = &[
         run: check_instructions,
     },
     Step {
+        name: "lab",
+        run: lab_in_short,
+    },
+    Step {
         name: "drills",
         run: drills,
+    },
+    Step {
+        name: "walk",
+        run: walk_the_book,
     },
 ];
 
@@ -281,6 +294,15 @@ fn no_cargo_deny() -> Outcome {
     Outcome::Skipped("cargo-deny is not installed (`cargo install cargo-deny --locked`)".to_owned())
 }
 
+fn browsers() -> Result<Outcome> {
+    match browser::check_all()? {
+        browser::Outcome::Passed => Ok(Outcome::Passed),
+        browser::Outcome::NotRun => Ok(Outcome::Skipped(
+            "a browser cannot be driven here; the reason is above".to_owned(),
+        )),
+    }
+}
+
 /// The exit code of `tools/schemathesis` when its programs cannot be had.
 const UNAVAILABLE: i32 = 3;
 
@@ -328,10 +350,20 @@ fn check_instructions() -> Result<Outcome> {
     }
 }
 
+fn lab_in_short() -> Result<Outcome> {
+    lab::check()?;
+    Ok(Outcome::Passed)
+}
+
 fn drills() -> Result<Outcome> {
     if drill::run(&drill::Options::all())? != ExitCode::SUCCESS {
         bail!("see what was lost or wrong above");
     }
+    Ok(Outcome::Passed)
+}
+
+fn walk_the_book() -> Result<Outcome> {
+    walk::run(&walk::Options::default())?;
     Ok(Outcome::Passed)
 }
 

@@ -5,6 +5,7 @@
 
 mod bench;
 mod book;
+mod browser;
 mod ci;
 mod cluster;
 mod drill;
@@ -13,6 +14,7 @@ mod examples;
 mod fuzz;
 mod generated;
 mod instructions;
+mod lab;
 mod layers;
 mod manifests;
 mod openapi;
@@ -23,6 +25,7 @@ mod soak;
 mod test;
 #[cfg(test)]
 mod tidy;
+mod walk;
 mod workspace;
 
 use std::ffi::OsString;
@@ -75,14 +78,20 @@ enum Task {
     Drill(drill::Options),
     /// Measure what a request costs with one, two and three instances over one database cluster
     Scaling(scaling::Options),
+    /// Show on this machine what concurrency, the pool, shared statements and cursors do
+    Lab(lab::Options),
     /// Count the instructions of a request under valgrind, and hold them against a baseline
     Instructions(instructions::Options),
     /// Feed the parsers with what nobody would send, and check that they keep their promises
     Fuzz(fuzz::Options),
     /// Use the product for a long time, and fail if anything that it holds keeps growing
     Soak(soak::Options),
+    /// Look at the console, Swagger UI and the book in a headless browser
+    Browser(browser::Options),
     /// Check that the crates use only what their layer may use
     Layers,
+    /// Do what the first chapters of the book say, in a clean checkout
+    Walk(walk::Options),
 }
 
 /// Arguments that belong to another program, `--help` included.
@@ -106,10 +115,13 @@ fn main() -> ExitCode {
         Task::Cluster(options) => cluster::run(&options),
         Task::Drill(options) => drill::run(&options),
         Task::Instructions(options) => instructions::run(&options),
+        Task::Lab(options) => lab::run(&options),
         Task::Fuzz(options) => fuzz::run(&options),
         Task::Scaling(options) => scaling::run(&options),
         Task::Soak(options) => soak::run(&options),
+        Task::Browser(options) => browser::run(&options),
         Task::Layers => layers::run().map(|()| ExitCode::SUCCESS),
+        Task::Walk(options) => walk::run(&options).map(|()| ExitCode::SUCCESS),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

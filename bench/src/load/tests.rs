@@ -140,6 +140,13 @@ async fn a_connection_that_breaks_voids_the_load() {
 }
 
 #[tokio::test]
+async fn a_counted_load_sends_so_many_and_no_more() {
+    let pace = Pace::Counted { requests: 10 };
+    let sample = drive_against(|_| (Duration::ZERO, OK), 3, Duration::from_mins(1), pace).await;
+    assert_eq!(sample.unwrap().requests, 10);
+}
+
+#[tokio::test]
 async fn an_upload_is_answered_even_if_the_server_does_not_want_it_all() {
     let local = LocalSet::new();
     let answer = local.run_until(async {

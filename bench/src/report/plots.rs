@@ -20,14 +20,14 @@ const SIZE: (u32, u32) = (760, 420);
 const BACKGROUND: RGBColor = RGBColor(250, 250, 248);
 const INK: RGBColor = RGBColor(45, 45, 50);
 const FAINT: RGBColor = RGBColor(215, 215, 218);
-const TARGET: RGBColor = RGBColor(200, 45, 45);
-const BASELINE: RGBColor = RGBColor(150, 155, 165);
-const PRODUCT: RGBColor = RGBColor(30, 110, 180);
+pub(crate) const TARGET: RGBColor = RGBColor(200, 45, 45);
+pub(crate) const BASELINE: RGBColor = RGBColor(150, 155, 165);
+pub(crate) const PRODUCT: RGBColor = RGBColor(30, 110, 180);
 /// The room of a category that its marks take.
 const HALF_WIDTH: f64 = 0.36;
 
-type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
-type Chart<'a> = ChartContext<'a, SVGBackend<'a>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
+pub(crate) type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+pub(crate) type Chart<'a> = ChartContext<'a, SVGBackend<'a>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
 
 /// All plots that the results have numbers for, by file name.
 pub(super) fn all(results: &Results) -> Result<BTreeMap<String, String>> {
@@ -184,7 +184,8 @@ fn throughput(engine: Engine, results: &EngineResults) -> Result<String> {
     )
 }
 
-fn legend(series: &mut plotters::chart::SeriesAnno<'_, SVGBackend<'_>>, name: &str, colour: RGBColor) {
+/// Names a series in the legend.
+pub(crate) fn legend(series: &mut plotters::chart::SeriesAnno<'_, SVGBackend<'_>>, name: &str, colour: RGBColor) {
     series
         .label(name)
         .legend(move |(x, y)| Rectangle::new([(x, y - 4), (x + 14, y + 4)], colour.filled()));
@@ -194,7 +195,7 @@ fn text(size: f64) -> TextStyle<'static> {
     ("sans-serif", size).into_font().color(&INK)
 }
 
-/// A chart of `labels` beside one another, from 0 to `highest`.
+/// A picture of one chart of `labels` beside one another, from 0 to `highest`.
 fn drawn(
     title: &str,
     labels: &[String],
@@ -203,41 +204,78 @@ fn drawn(
     shown: fn(f64) -> String,
     draw: impl FnOnce(&mut Chart<'_>) -> Result<()>,
 ) -> Result<String> {
+    picture(SIZE, |area| {
+        let panel = Panel {
+            title,
+            labels,
+            below: "",
+            legend_place,
+            highest,
+            shown,
+        };
+        panel.draw(area, draw)
+    })
+}
+
+/// A picture with the background of all of them.
+pub(crate) fn picture(size: (u32, u32), draw: impl FnOnce(&Area<'_>) -> Result<()>) -> Result<String> {
     let mut svg = String::new();
     {
-        let area: Area<'_> = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();
+        let area: Area<'_> = SVGBackend::with_string(&mut svg, size).into_drawing_area();
         area.fill(&BACKGROUND)?;
-        let count = f64::from(u32::try_from(labels.len()).unwrap_or(u32::MAX));
-        let mut chart = ChartBuilder::on(&area)
-            .caption(title, text(20.0))
+        draw(&area)?;
+        area.present()?;
+    }
+    Ok(svg)
+}
+
+/// A chart of `labels` beside one another, from 0 to `highest`.
+pub(crate) struct Panel<'a> {
+    pub(crate) title: &'a str,
+    pub(crate) labels: &'a [String],
+    /// What the labels are; nothing if they say it themselves.
+    pub(crate) below: &'a str,
+    pub(crate) legend_place: SeriesLabelPosition,
+    pub(crate) highest: f64,
+    pub(crate) shown: fn(f64) -> String,
+}
+
+impl Panel<'_> {
+    /// Draws axes, what `draw` adds, and the legend of that.
+    pub(crate) fn draw(&self, area: &Area<'_>, draw: impl FnOnce(&mut Chart<'_>) -> Result<()>) -> Result<()> {
+        let count = f64::from(u32::try_from(self.labels.len()).unwrap_or(u32::MAX));
+        let mut chart = ChartBuilder::on(area)
+            .caption(self.title, text(20.0))
             .margin(14)
-            .x_label_area_size(34)
+            .x_label_area_size(if self.below.is_empty() { 34 } else { 46 })
             .y_label_area_size(70)
-            .build_cartesian_2d(-0.5..count - 0.5, 0.0..highest)?;
-        let label = |x: &f64| label_at(labels, *x);
-        chart
-            .configure_mesh()
-            .disable_x_mesh()
+            .build_cartesian_2d(-0.5..count - 0.5, 0.0..self.highest)?;
+        let label = |x: &f64| label_at(self.labels, *x);
+        let mut mesh = chart.configure_mesh();
+        // An empty text would be one, too.
+        if !self.below.is_empty() {
+            mesh.x_desc(self.below);
+        }
+        mesh.disable_x_mesh()
             .light_line_style(ShapeStyle::from(&BACKGROUND))
             .bold_line_style(ShapeStyle::from(&FAINT))
             .axis_style(ShapeStyle::from(&INK))
             .label_style(text(13.0))
-            .x_labels(2 * labels.len() + 1)
+            .x_labels(2 * self.labels.len() + 1)
             .x_label_formatter(&label)
             .y_labels(8)
-            .y_label_formatter(&|value| shown(*value))
+            .y_label_formatter(&|value| (self.shown)(*value))
             .draw()?;
         draw(&mut chart)?;
         chart
             .configure_series_labels()
-            .position(legend_place)
+            .position(self.legend_place.clone())
             .background_style(BACKGROUND.filled())
             .border_style(FAINT)
             .label_font(text(13.0))
             .draw()?;
-        area.present()?;
+        Ok(())
     }
-    Ok(svg)
 }
 
 /// The label of the category at `x`; none between two.

@@ -113,7 +113,7 @@ pub(super) fn bound(subject: Subject, bound: Bound) -> String {
 }
 
 /// A ratio, such as `1.80×`.
-pub(super) fn ratio(value: f64) -> String {
+pub(crate) fn ratio(value: f64) -> String {
     format!("{value:.2}×")
 }
 

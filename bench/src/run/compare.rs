@@ -64,7 +64,7 @@ impl Bench {
             let comparison = comparison.with_context(|| format!("{} at c={connections}", group.name()))?;
             // In an open loop the throughput is given, so it is the latency that tells.
             let (what, ratio) = match pace {
-                Pace::Closed => ("throughput", comparison.ratio()),
+                Pace::Closed | Pace::Counted { .. } => ("throughput", comparison.ratio()),
                 Pace::Open { .. } => ("p99 latency", comparison.p99_ratio()),
             };
             if let Some(ratio) = ratio {

@@ -161,6 +161,7 @@ impl<'a, E: Executor> UserRepository<'a, E> {
     ///
     /// # Errors
     /// When the database is unavailable or refuses.
+    // ANCHOR: find-by-email
     pub async fn find_by_email(&self, email: &Email) -> Result<Option<User>, PersistenceError> {
         let row = user::Entity::find()
             .filter(user::Column::Email.eq(email.as_str()))
@@ -168,6 +169,7 @@ impl<'a, E: Executor> UserRepository<'a, E> {
             .await?;
         row.map(User::try_from).transpose()
     }
+    // ANCHOR_END: find-by-email
 
     /// Whether a user has this id.
     ///

@@ -25,6 +25,7 @@ const PULSE: Duration = Duration::from_millis(100);
 ///
 /// # Errors
 /// When the operating system refuses threads.
+// ANCHOR: runtime
 pub(crate) fn runtime() -> std::io::Result<Runtime> {
     let cores = available_parallelism().map_or(1, NonZero::get);
     Builder::new_multi_thread()
@@ -32,6 +33,7 @@ pub(crate) fn runtime() -> std::io::Result<Runtime> {
         .enable_all()
         .build()
 }
+// ANCHOR_END: runtime
 
 /// A timer that is always due soon, until this is dropped.
 ///

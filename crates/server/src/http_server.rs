@@ -92,10 +92,12 @@ pub(crate) async fn bind<Routes: Application>(
     application: impl Fn() -> App<Routes> + Clone + Send + 'static,
     end: impl Future<Output = ()> + Send + 'static,
 ) -> anyhow::Result<(Server, Vec<SocketAddr>)> {
+    // ANCHOR: workers
     let mut server = Server::build()
         .workers(listening.workers)
         .shutdown_timeout(whole_seconds(listening.shutdown_timeout))
         .shutdown_signal(end);
+    // ANCHOR_END: workers
     let hosts = lookup_host((listening.host, listening.port)).await;
     let listeners = hosts.and_then(listeners).with_context(|| {
         format!(

@@ -74,7 +74,7 @@ async fn main() -> anyhow::Result<()> {
 async fn conflict(options: &DatabaseOptions, other_process: &Database) -> anyhow::Result<()> {
     // SQLite waits for the lock for a quarter of this time before it reports a conflict.
     let impatient = DatabaseOptions {
-        acquire_timeout: Duration::from_millis(400),
+        acquire_timeout: Duration::from_secs(1),
         ..options.clone()
     };
     let database = Database::open(&impatient).await?;

@@ -21,7 +21,7 @@ const TOOLS: &str = "target/tools";
 pub(crate) struct Options {
     /// Install mdBook into target/tools, if it cannot be found: it takes some minutes, once
     #[arg(long)]
-    install: bool,
+    pub(super) install: bool,
 }
 
 /// The page at the top, which leads to both languages.

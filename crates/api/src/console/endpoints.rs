@@ -1,5 +1,7 @@
 //! The page at `/console`, and what it asks for. None of it is in the OpenAPI document.
 
+use std::sync::atomic::Ordering;
+
 use actix_web::{
     HttpResponse,
     body::MessageBody,
@@ -8,7 +10,6 @@ use actix_web::{
     web::{self, Data},
 };
 use serde::Serialize;
-use std::sync::atomic::Ordering;
 
 use super::{
     Console,
@@ -70,23 +71,23 @@ async fn requests(console: Data<Console>) -> HttpResponse {
 
 /// The list, or 204 where nothing has changed since `version`.
 #[get("/console/requests/since/{version}")]
-async fn requests_since(console: Data<Console>, version: web::Path<u64>) -> HttpResponse {
-    if console.version() == version.into_inner() {
+async fn requests_since(console: Data<Console>, version: web::Path<String>) -> Result<HttpResponse, Problem> {
+    Ok(if console.version() == number(&version)? {
         HttpResponse::NoContent().finish()
     } else {
         list(&console)
-    }
+    })
 }
 
 #[get("/console/requests/{number}")]
-async fn request(console: Data<Console>, number: web::Path<u64>) -> Result<HttpResponse, Problem> {
-    let recording = console.find(number.into_inner()).ok_or_else(Problem::no_such_path)?;
+async fn request(console: Data<Console>, wanted: web::Path<String>) -> Result<HttpResponse, Problem> {
+    let recording = console.find(number(&wanted)?).ok_or_else(Problem::no_such_path)?;
     Ok(json(&Detail::of(&recording)))
 }
 
 #[get("/console/pools/since/{at_us}")]
-async fn pools(console: Data<Console>, at_us: web::Path<u64>) -> HttpResponse {
-    json(&PoolsView::of(&console, at_us.into_inner()))
+async fn pools(console: Data<Console>, at_us: web::Path<String>) -> Result<HttpResponse, Problem> {
+    Ok(json(&PoolsView::of(&console, number(&at_us)?)))
 }
 
 #[get("/console/files/{file}")]
@@ -100,6 +101,11 @@ impl Console {
     fn version(&self) -> u64 {
         self.0.version.load(Ordering::Relaxed)
     }
+}
+
+/// A number in a path. What is none leads nowhere.
+fn number(text: &str) -> Result<u64, Problem> {
+    text.parse().map_err(|_| Problem::no_such_path())
 }
 
 fn list(console: &Console) -> HttpResponse {

@@ -84,6 +84,7 @@ fn returning<Column: IdenStatic>(mut insert: Statement, columns: &[Column]) -> S
     insert
 }
 
+// ANCHOR: update-returning
 /// Updates at most one row and returns it, or nothing when no row matched. `read_back` selects that row.
 pub(crate) async fn update_returning<E, C>(
     connection: &C,
@@ -103,3 +104,4 @@ where
         _ => read_back.one(connection).await,
     }
 }
+// ANCHOR_END: update-returning

@@ -10,6 +10,8 @@ use crate::exercises;
 mod concurrency;
 mod entities_and_repositories;
 mod futures_and_cancellation;
+mod lab;
+mod migrations;
 mod pagination;
 mod pools;
 mod transactions;
@@ -29,6 +31,10 @@ pub(crate) fn cases() -> Vec<TestCase> {
         exercises::transactions::who_is_there_already_is_found_instead,
         exercises::pagination::pages_and_pieces_of_any_size_make_the_same_list,
         exercises::pagination::a_walk_meets_everybody_who_stays_once_while_others_come_and_go,
+        exercises::migrations::only_mysql_keeps_a_table_whose_transaction_was_rolled_back,
+        exercises::migrations::a_running_release_survives_a_new_column_and_not_a_renamed_one,
+        exercises::migrations::down_and_up_of_the_last_two_steps_is_recorded_as_it_happens,
+        exercises::lab::a_page_by_cursor_reads_its_own_rows_and_a_page_by_number_all_before_it,
     ];
     // What has nothing to do with the database needs no more than one.
     cases.extend(

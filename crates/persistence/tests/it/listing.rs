@@ -71,7 +71,7 @@ pub(crate) async fn a_position_deep_in_the_list_is_reached_without_reading_what_
 
 /// How many rows the engine read for `work`, by its own account. SQLite has no such counter that SQL can reach, so there
 /// the plan must be a search of the index from the position.
-async fn rows_read(db: &TestDatabase, session: &impl Executor, work: impl Future<Output = ()>) -> u64 {
+pub(crate) async fn rows_read(db: &TestDatabase, session: &impl Executor, work: impl Future<Output = ()>) -> u64 {
     match db.engine() {
         TestEngine::Sqlite => {
             work.await;

@@ -254,8 +254,19 @@ pub(crate) async fn the_page_is_one_of_this_host_alone_and_told_only_what_is_new
         server.get(&format!("/console/requests/since/{known}")).await.status,
         200
     );
-    assert_eq!(server.get("/console/requests/123456").await.status, 404);
-    assert_eq!(server.get("/console/files/nothing.js").await.status, 404);
+    for nowhere in [
+        "requests/123456",
+        "requests/x",
+        "requests/since/-1",
+        "pools/since/x",
+        "files/nothing.js",
+    ] {
+        assert_eq!(
+            server.get(&format!("/console/{nowhere}")).await.status,
+            404,
+            "{nowhere}"
+        );
+    }
 }
 
 pub(crate) async fn where_it_is_off_the_console_does_not_exist(db: TestDatabase) {

@@ -100,6 +100,7 @@ async fn admitted(servers: &[Server; 2]) -> [u32; 2] {
     admitted
 }
 
+// ANCHOR: two-limits
 /// None of it comes back within the test.
 const TEN: (&str, &str) = ("RATE_LIMIT", "10/day");
 const BEHIND_A_PROXY: (&str, &str) = ("TRUSTED_PROXIES", "127.0.0.1/32");
@@ -114,6 +115,7 @@ pub(crate) async fn a_limit_in_a_shared_store_is_one_limit_over_two_instances(db
 pub(crate) async fn a_limit_in_memory_is_one_for_each_instance(db: TestDatabase) {
     assert_eq!(admitted(&two(&db, &[TEN, BEHIND_A_PROXY]).await).await, [10, 10]);
 }
+// ANCHOR_END: two-limits
 
 /// The first page of the list, which shows all users there are in this test. It proves their number, so `total` must not
 /// say otherwise, however old the count is that it rests on.
@@ -154,6 +156,7 @@ pub(crate) async fn the_total_knows_of_another_instances_writes_within_a_second(
     assert!((9..=11).contains(&told), "{full:?}");
 }
 
+// ANCHOR: walk-over-two
 pub(crate) async fn a_walk_begun_at_one_instance_goes_on_at_the_other_with_the_same_key(db: TestDatabase) {
     let servers = two(&db, &[]).await;
     let mut expected = Vec::new();
@@ -188,6 +191,7 @@ pub(crate) async fn a_walk_begun_at_one_instance_goes_on_at_the_other_with_the_s
     let refused = stranger.get(&format!("{USERS}?cursor={cursor}")).await;
     assert_eq!((refused.status, &refused.body["code"]), (400, &json!("invalid_cursor")));
 }
+// ANCHOR_END: walk-over-two
 
 pub(crate) async fn an_etag_of_one_instance_guards_against_a_change_through_the_other(db: TestDatabase) {
     let [one, other] = two(&db, &[]).await;

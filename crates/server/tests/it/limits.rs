@@ -54,6 +54,7 @@ pub(crate) async fn a_client_that_drips_its_head_is_cut_off(db: TestDatabase) {
     server.stop().await;
 }
 
+// ANCHOR: full-pool
 pub(crate) async fn a_request_that_finds_no_free_connection_is_told_before_its_deadline(db: TestDatabase) {
     let ann = ann(&db).await;
     let settings = [
@@ -78,3 +79,4 @@ pub(crate) async fn a_request_that_finds_no_free_connection_is_told_before_its_d
     assert_eq!(server.send("POST", "/api/v1/users", Some(bob)).await.status, 201);
     server.stop().await;
 }
+// ANCHOR_END: full-pool

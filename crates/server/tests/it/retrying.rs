@@ -17,6 +17,7 @@ fn request(server: &Server, key: &str) -> reqwest::RequestBuilder {
         .json(&ann)
 }
 
+// ANCHOR: killed-after-commit
 pub(crate) async fn a_create_whose_server_was_killed_after_its_commit_is_answered_as_it_would_have_been(
     db: TestDatabase,
 ) {
@@ -45,6 +46,7 @@ pub(crate) async fn a_create_whose_server_was_killed_after_its_commit_is_answere
     assert_eq!((&body["id"], &body["name"]), (&json!(user.id.get()), &json!("Ann")));
     assert_eq!(server.get(USERS).await.body["total"], 1);
 }
+// ANCHOR_END: killed-after-commit
 
 pub(crate) async fn a_key_holds_across_two_servers_on_one_database(db: TestDatabase) {
     let settings = [("DATABASE_URL", db.url())];

@@ -104,6 +104,7 @@ pub(crate) async fn a_second_signal_ends_at_once(db: TestDatabase) {
     waiting.holder.rollback().await.unwrap();
 }
 
+// ANCHOR: draining
 pub(crate) async fn while_draining_requests_are_served_and_readiness_is_refused(db: TestDatabase) {
     let settings = [("DATABASE_URL", db.url()), ("SHUTDOWN_DRAIN", "3")];
     let mut server = Server::start(&settings).await;
@@ -126,6 +127,7 @@ pub(crate) async fn while_draining_requests_are_served_and_readiness_is_refused(
     assert_eq!(status.code(), Some(0), "{}", server.log());
     assert!(start.elapsed() >= Duration::from_secs(3), "it did not drain");
 }
+// ANCHOR_END: draining
 
 pub(crate) async fn a_request_that_outlasts_the_patience_is_cut_off(db: TestDatabase) {
     let ann = ann(&db).await;

@@ -12,7 +12,7 @@ use std::process::ExitCode;
 
 use persistence::{
     on_every_empty_engine, on_every_engine,
-    test_db::{self, TestEngine},
+    test_db::{self, TestCase, TestEngine},
 };
 
 mod atomicity;
@@ -121,12 +121,31 @@ fn main() -> ExitCode {
         .into_iter()
         .map(|case| case.only_on(TestEngine::MariaDb).needing(clusters::GALERA)),
     );
-    cases.extend(on_every_engine![
+    cases.extend(solutions());
+    test_db::main(cases)
+}
+
+/// The solutions of the exercises in the book.
+fn solutions() -> Vec<TestCase> {
+    let mut cases = on_every_engine![
         exercises::coalescing::fifty_questions_about_ten_addresses_become_two_statements,
         exercises::coalescing::who_gives_up_before_the_statement_is_built_is_left_out,
         exercises::coalescing::of_ten_creates_of_one_address_one_succeeds_shared_or_not,
         exercises::retries_and_idempotency::who_gives_up_anywhere_and_asks_again_with_the_key_gets_one_user,
         exercises::retries_and_idempotency::ten_increments_at_once_are_all_counted,
-    ]);
-    test_db::main(cases)
+        exercises::from_python::every_outcome_of_creates_at_once_is_known_in_the_order_of_the_requests,
+        exercises::from_python::what_stands_behind_the_work_runs_after_an_error_and_not_after_a_drop,
+        exercises::streams::a_stream_that_is_dropped_has_read_no_further_than_the_page_ahead,
+        exercises::streams::an_import_that_was_stopped_is_gone_on_with_by_sending_it_again,
+        exercises::what_async_is::a_create_that_nobody_awaits_creates_nobody,
+    ];
+    cases.extend(
+        on_every_engine![
+            exercises::what_async_is::joined_waits_overlap,
+            exercises::what_async_is::computing_elsewhere_keeps_nobody_waiting,
+        ]
+        .into_iter()
+        .map(|case| case.only_on(TestEngine::Sqlite)),
+    );
+    cases
 }

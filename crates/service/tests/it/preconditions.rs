@@ -58,6 +58,7 @@ pub(crate) async fn a_change_happens_only_in_a_state_that_was_asked_for(db: Test
     }
 }
 
+// ANCHOR: parallel-changes
 pub(crate) async fn of_parallel_changes_based_on_one_state_one_happens(db: TestDatabase) {
     let users = users_of(db.database());
     let ann = users.create(new_user("Ann", "ann@example.com")).await.unwrap();
@@ -81,6 +82,7 @@ pub(crate) async fn of_parallel_changes_based_on_one_state_one_happens(db: TestD
     assert_eq!(stored(&db, ann.id).await.as_ref(), happened[0].as_ref().ok());
     assert_eq!(happened[0].as_ref().unwrap().version, 2);
 }
+// ANCHOR_END: parallel-changes
 
 /// SQLite compares times as text, and `strftime` writes zeros that the driver leaves out.
 pub(crate) async fn a_row_written_by_hand_can_be_guarded(db: TestDatabase) {

@@ -55,6 +55,7 @@ pub(crate) async fn nobody_cannot_be_read_changed_or_deleted(db: TestDatabase) {
     assert_eq!(refused.to_string(), "User with id 9223372036854775807 not found");
 }
 
+// ANCHOR: address
 pub(crate) async fn an_address_belongs_to_one_user(db: TestDatabase) {
     let users = users_of(db.database());
     let ann = users.create(new_user("Ann", "ann@example.com")).await.unwrap();
@@ -69,6 +70,7 @@ pub(crate) async fn an_address_belongs_to_one_user(db: TestDatabase) {
     users.delete(ann.id, Precondition::None).await.unwrap();
     users.create(new_user("Ann", "ann@example.com")).await.unwrap();
 }
+// ANCHOR_END: address
 
 pub(crate) async fn of_fifty_creates_of_one_address_at_once_one_succeeds(db: TestDatabase) {
     let users = users_of(db.database());

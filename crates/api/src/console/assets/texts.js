@@ -56,11 +56,11 @@ const TEXTS = {
   ja: {
     title: "コンソール",
     pause: "一時停止",
-    theme: "明暗を切り替え",
+    theme: "ライト／ダークの切り替え",
     other_language: "English",
     help: "キー操作",
     pools: "使用中の接続（直近 1 分間）",
-    pools_note: "0.1 秒ごとに最も多かった瞬間の値です。灰色の線は開いている接続、破線はプールの上限です。",
+    pools_note: "0.1 秒ごとに最も多かった瞬間の値です。灰色は開いている接続、破線はプールの上限です。",
     pool_state: "{name}：使用中 {in_use}、接続済み {open}、上限 {max}、最大使用 {peak}",
     requests: "リクエスト",
     filter: "絞り込み",
@@ -79,7 +79,7 @@ const TEXTS = {
     gone: "このリクエストの記録はもう残っていません",
     facts: "{time}、リクエスト ID {id}。SQL は {statements} 文で計 {sql}、接続待ちは計 {wait}。",
     problem: "{code} を返しました。",
-    retried: "トランザクションの再実行：{count} 回。",
+    retried: "トランザクションのやり直し：{count} 回。",
     left_out: "このほか {count} 件は、記録の上限を超えたため表示していません。",
     in_progress: "処理中",
     wait: "接続待ち",
@@ -103,7 +103,7 @@ const TEXTS = {
     legend_statement: "SQL 文",
     legend_batch: "共有されたバッチ",
     legend_event: "イベント",
-    keys: "j/k または ↓/↑\t次／前のリクエスト\nEnter\t内訳へ移動。内訳では SQL の全文を開く／閉じる\nEsc\t一覧へ戻る\n/\t絞り込み\np\t一時停止\nt\t明暗を切り替え\nl\t言語を切り替え\n?\tこの一覧",
+    keys: "j/k または ↓/↑\t次／前のリクエスト\nEnter\t内訳へ移動。内訳では SQL の全文を開く／閉じる\nEsc\t一覧へ戻る\n/\t絞り込み\np\t一時停止\nt\tライト／ダークを切り替え\nl\t言語を切り替え\n?\tこの一覧",
   },
 };
 

@@ -8,11 +8,11 @@ use std::{
     time::Duration,
 };
 
-use domain::{NewUser, Timestamp, User};
+use domain::{NewUser, Timestamp};
 use persistence::{Database, DatabaseOptions, PersistenceError, UserRepository, test_db::TestDatabase};
 use tokio::{sync::mpsc, time::timeout};
 
-use crate::support::{count, new_user};
+use crate::support::new_user;
 
 // ANCHOR: guard
 /// One who is inside, and counted as long as this lives.
@@ -98,15 +98,15 @@ async fn cancel_after<T>(polls: u32, future: impl Future<Output = T>) -> Option<
     })
     .await
 }
-// ANCHOR_END: cancel
 
-async fn create(database: &Database, new_user: NewUser) -> Result<User, PersistenceError> {
+/// Creates both in one transaction.
+async fn create_both(database: &Database, both: &[NewUser; 2]) -> Result<(), PersistenceError> {
     let transaction = database.begin().await?;
-    let user = UserRepository::new(&transaction)
-        .insert(new_user, Timestamp::now())
-        .await?;
-    transaction.commit().await?;
-    Ok(user)
+    let users = UserRepository::new(&transaction);
+    for new_user in both {
+        users.insert(new_user.clone(), Timestamp::now()).await?;
+    }
+    transaction.commit().await
 }
 
 pub(crate) async fn wherever_a_creation_is_dropped_the_pool_stays_whole(db: TestDatabase) {
@@ -115,16 +115,28 @@ pub(crate) async fn wherever_a_creation_is_dropped_the_pool_stays_whole(db: Test
         ..db.options()
     };
     let narrow = Database::open(&options).await.unwrap();
-    let users = UserRepository::new(narrow.writer());
-    let mut expected = 0;
+    let seen_by_others = UserRepository::new(db.database().reader());
     for polls in 1.. {
-        let dropped = new_user("Dropped", &format!("dropped{polls}@example.com"));
-        let outcome = cancel_after(polls, create(&narrow, dropped.clone())).await;
+        let user = |what: &str| new_user(what, &format!("{what}{polls}@example.com"));
+        let both = [user("first"), user("second")];
+        let outcome = cancel_after(polls, create_both(&narrow, &both)).await;
+
         // There is but one connection, and this is its next use.
-        let next = new_user("Next", &format!("next{polls}@example.com"));
-        users.insert(next, Timestamp::now()).await.unwrap();
-        expected += 1 + u64::from(users.find_by_email(&dropped.email).await.unwrap().is_some());
-        assert_eq!(count(&db).await, expected, "after {polls} polls");
+        let next = user("next");
+        let inserted = UserRepository::new(narrow.writer())
+            .insert(next.clone(), Timestamp::now())
+            .await;
+        assert!(inserted.is_ok(), "after {polls} polls: {inserted:?}");
+        let kept = seen_by_others.find_by_email(&next.email).await.unwrap();
+        assert!(kept.is_some(), "what was inserted after {polls} polls was lost");
+        let of_both = seen_by_others
+            .existing_emails(both.iter().map(|user| &user.email))
+            .await;
+        assert!(
+            [0, 2].contains(&of_both.unwrap().len()),
+            "half a transaction after {polls} polls"
+        );
+
         if let Some(outcome) = outcome {
             outcome.unwrap();
             break;
@@ -132,3 +144,4 @@ pub(crate) async fn wherever_a_creation_is_dropped_the_pool_stays_whole(db: Test
     }
     narrow.close().await.unwrap();
 }
+// ANCHOR_END: cancel

@@ -1,0 +1,20 @@
+//! Requests at once are throughput times latency.
+
+use crate::lab::Experiment;
+use crate::lab::record::Records;
+use crate::report;
+
+// ANCHOR: littles-law
+#[test]
+fn what_was_kept_obeys_littles_law() {
+    let records = Records::read(&report::root()).unwrap();
+    for run in records.runs() {
+        for row in &run.experiments[&Experiment::Concurrency] {
+            let at_once = row.requests_per_second.median * row.p50_micros / 1e6;
+            let share = at_once / f64::from(u32::try_from(row.key.at).unwrap());
+            // The law is about the mean. The median lies below it, for some requests take much longer than most.
+            assert!((0.5..1.2).contains(&share), "{share} in {row:?}");
+        }
+    }
+}
+// ANCHOR_END: littles-law
