@@ -85,6 +85,7 @@ impl Console {
     }
 
     /// The layer of the subscriber that this console learns from.
+    #[must_use]
     pub fn layer<S>(&self) -> impl Layer<S> + use<S>
     where
         S: Subscriber + for<'span> LookupSpan<'span>,

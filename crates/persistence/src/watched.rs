@@ -247,6 +247,7 @@ impl Watched<DatabaseTransaction> {
     ///
     /// # Errors
     /// When the database refuses or does not answer.
+    // ANCHOR: commit
     pub(crate) async fn commit(self) -> Result<(), DbErr> {
         let commit = tracing::debug_span!(parent: &self.span, "commit");
         let (watch, transaction) = self.split();
@@ -256,6 +257,7 @@ impl Watched<DatabaseTransaction> {
         }
         committed
     }
+    // ANCHOR_END: commit
 
     /// Rolls back.
     ///

@@ -60,11 +60,13 @@ impl Telemetry {
             #[cfg(feature = "otel")]
             export: start_export(config)?,
         };
+        // ANCHOR: registry
         let filter = EnvFilter::new(format!("{QUIET},{}", config.log.filter));
         let registry = tracing_subscriber::registry()
             .with(lines::Lines::new(config.log.format, writer).with_filter(filter))
             .with(acquire::layer(telemetry.acquire_times.clone()))
             .with(telemetry.console.as_ref().map(Console::layer));
+        // ANCHOR_END: registry
         #[cfg(feature = "otel")]
         let registry = registry.with(telemetry.export.as_ref().map(otlp::Export::layer));
         if let Err(error) = registry.try_init() {

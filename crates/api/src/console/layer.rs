@@ -74,12 +74,14 @@ impl Listener {
     where
         S: Subscriber + for<'span> LookupSpan<'span>,
     {
+        // ANCHOR: filtered
         let what = LAYERS.into_iter().map(|layer| (layer, LevelFilter::DEBUG));
         let what = what.chain([
             (STATEMENT_TARGET, LevelFilter::DEBUG),
             (WAIT_TARGET, LevelFilter::TRACE),
         ]);
         self.with_filter(Targets::new().with_targets(what))
+        // ANCHOR_END: filtered
     }
 
     fn begin_request(&self, fields: Fields) -> Option<Place> {
@@ -130,6 +132,7 @@ impl Listener {
         Place { step, ..place }
     }
 
+    // ANCHOR: over
     /// A step that is over, and took so many seconds.
     fn over(&self, place: &Place, seconds: f64, what: What) -> Step {
         let now = self.0.now_micros();
@@ -141,6 +144,7 @@ impl Listener {
             what,
         }
     }
+    // ANCHOR_END: over
 }
 
 impl<S: Subscriber + for<'span> LookupSpan<'span>> Layer<S> for Listener {
@@ -173,6 +177,7 @@ impl<S: Subscriber + for<'span> LookupSpan<'span>> Layer<S> for Listener {
         }
     }
 
+    // ANCHOR: follows
     fn on_follows_from(&self, id: &Id, follows: &Id, context: Context<'_, S>) {
         let batch = context.span(id).and_then(|span| place_of(&span));
         let member = context.span(follows).and_then(|span| place_of(&span));
@@ -181,6 +186,7 @@ impl<S: Subscriber + for<'span> LookupSpan<'span>> Layer<S> for Listener {
             self.0.changed();
         }
     }
+    // ANCHOR_END: follows
 
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
         let metadata = event.metadata();
