@@ -146,8 +146,10 @@ test("those who shared a statement lead to each other", async () => {
 });
 
 test("the timeline has the peak that the service measured", async () => {
+  // As much as there is at any time, just now, so that it is within the minute that is drawn.
+  await Promise.all(Array.from({ length: 40 }, (_, index) => service.json(`/api/v1/users?page=${(index % 3) + 1}`)));
+  await service.json("/api/v1/users", { method: "POST", body: { name: "Ada", email: "ada@example.com" } });
   const { page, assertClean, close } = await openConsole(changed);
-  // Drawn and asked for within the same minute, while nobody uses the service.
   await page.keyboard.press("p");
   const { slices, now_us } = (await service.json("/console/pools/since/0")).body;
   const inMinute = slices.filter((slice) => slice.at_us > now_us - 58_000_000);
@@ -191,6 +193,29 @@ test("every text has both languages", async () => {
   );
   assert.ok(keys("en").length > 30);
   assert.deepEqual(keys("en"), keys("ja"));
+  await close();
+});
+
+test("a request that is not remembered any more leaves no steps of another behind", async () => {
+  const { page, close } = await openConsole(changed);
+  await page.evaluate(() => (location.hash = "#999999"));
+  await page.reload();
+  await page.waitForFunction(() => document.querySelector("#detail_title").textContent.includes("not remembered"));
+  assert.equal(await page.locator(".step").count(), 0);
+  // The browser reports the 404 that told so as an error, so this page is not clean.
+  await close();
+});
+
+test("single letters can be taken back", async () => {
+  const { page, assertClean, close } = await openConsole(changed);
+  await page.keyboard.press("?");
+  await page.uncheck("#single_keys");
+  await page.locator("#list [aria-selected=true]").focus();
+  await page.keyboard.press("p");
+  assert.equal(await page.locator("#pause").getAttribute("aria-pressed"), "false");
+  await page.keyboard.press("ArrowDown");
+  assert.notEqual(await page.locator("#list [aria-selected=true]").getAttribute("data-number"), null);
+  assertClean();
   await close();
 });
 

@@ -129,7 +129,10 @@ fn main() -> ExitCode {
         .into_iter()
         .map(|case| case.only_on(TestEngine::MariaDb).needing(replicas::REPLICAS)),
     );
-    test_db::main([cases, of_the_console(), on_clusters(), exercises::cases()].concat())
+    cases.extend(of_the_console());
+    cases.extend(on_clusters());
+    cases.extend(exercises::cases());
+    test_db::main(cases)
 }
 
 /// What developers see.
@@ -141,6 +144,10 @@ fn of_the_console() -> Vec<TestCase> {
         console::an_outline_tells_a_change_from_a_batch_that_was_refused,
         console::of_forty_reads_at_once_the_console_and_the_metrics_count_the_same_statements,
         console::nobody_is_named_in_the_console_and_it_does_not_watch_itself,
+        console::what_the_database_says_of_a_failure_stays_out_of_the_console,
+        console::waits_in_vain_and_repetitions_are_shown_as_such,
+        console::pages_of_others_cannot_read_the_console,
+        console::the_console_does_not_fill_the_log,
         console::the_timeline_shows_the_pools_that_the_metrics_tell_of,
         console::the_page_is_one_of_this_host_alone_and_told_only_what_is_new,
         console::where_it_is_off_the_console_does_not_exist,

@@ -1,6 +1,6 @@
 // The console: asks the service once a second what has happened, and draws it. Nothing is asked of any other host.
 
-import { duration, element, timeOfDay } from "./elements.js";
+import { duration, element, remember, remembered, timeOfDay } from "./elements.js";
 import { drawPools, refreshPools } from "./pools.js";
 import { otherLanguage, text, writeTexts } from "./texts.js";
 import { drawWaterfall } from "./waterfall.js";
@@ -12,6 +12,7 @@ const MAX_ROWS = 200;
 const $ = (id) => document.getElementById(id);
 
 let requests = [];
+let instance = null;
 let version = 0;
 let chosen = null;
 let detail = null;
@@ -20,6 +21,9 @@ let isLost = false;
 let isGone = false;
 let wantsSteps = false;
 let drawn = "";
+let hasSingleKeys = remembered("keys") !== "off";
+/** The lines of the list by the number of their request, each with what it shows. */
+const rows = new Map();
 
 async function fetchJson(path) {
   const answer = await fetch(path, { signal: AbortSignal.timeout(PATIENCE_MS) });
@@ -33,7 +37,9 @@ async function refresh() {
   try {
     const list = await fetchJson(version === 0 ? "/console/requests" : `/console/requests/since/${version}`);
     if (list) {
-      ({ requests, version } = list);
+      // A program that is started anew counts anew.
+      if (instance !== null && instance !== list.instance) forget();
+      ({ instance, requests, version } = list);
       drawList();
       await refreshDetail();
     }
@@ -41,7 +47,7 @@ async function refresh() {
     isLost = false;
   } catch {
     isLost = true;
-    version = 0; // A program that is started anew counts anew.
+    version = 0;
   }
   drawState();
 }
@@ -72,14 +78,42 @@ function shown() {
   });
 }
 
+/** Draws the list. A line that says what it said before is left as it is, so that nobody loses the place where they read. */
 function drawList() {
-  const rows = shown().slice(0, MAX_ROWS);
-  const hadFocus = $("list").contains(document.activeElement);
-  $("list").replaceChildren(...rows.map(row));
-  $("empty").hidden = rows.length > 0;
+  const wanted = shown().slice(0, MAX_ROWS);
+  const numbers = new Set(wanted.map((request) => request.number));
+  for (const [number, { line }] of rows) {
+    if (numbers.has(number)) continue;
+    line.remove();
+    rows.delete(number);
+  }
+  let before = null;
+  for (const request of wanted) {
+    const told = document.documentElement.lang + JSON.stringify(request);
+    const known = rows.get(request.number);
+    if (known?.told !== told) {
+      const line = row(request);
+      const hadFocus = known?.line === document.activeElement;
+      if (known) known.line.replaceWith(line);
+      if (hadFocus) line.focus({ preventScroll: true });
+      rows.set(request.number, { line, told });
+    }
+    const { line } = rows.get(request.number);
+    const place = before ? before.nextSibling : $("list").firstChild;
+    if (place !== line) $("list").insertBefore(line, place);
+    before = line;
+  }
+  $("empty").hidden = wanted.length > 0;
+  drawChoice();
+}
+
+/** Marks the line that is chosen; it, or the first one, is where the tabulator key leads. */
+function drawChoice() {
   const current = rowOf(chosen) ?? $("list").firstElementChild;
-  if (current) current.tabIndex = 0;
-  if (hadFocus) current?.focus({ preventScroll: true });
+  for (const [number, { line }] of rows) {
+    line.setAttribute("aria-selected", String(number === chosen));
+    line.tabIndex = line === current ? 0 : -1;
+  }
 }
 
 function row(request) {
@@ -87,7 +121,7 @@ function row(request) {
   const verdict = request.status === null ? "pending" : request.status < 400 ? "good" : request.status < 500 ? "refused" : "bad";
   const line = element(
     "tr",
-    { "data-number": request.number, "aria-selected": String(request.number === chosen), tabindex: "-1", title: request.request_id },
+    { "data-number": request.number, title: request.request_id },
     element("td", {}, timeOfDay(request.began_at_us)),
     element("td", { class: "what" }, element("span", { class: "method" }, request.method), ` ${request.route}`),
     element("td", { class: verdict }, String(status)),
@@ -100,15 +134,31 @@ function row(request) {
 }
 
 function rowOf(number) {
-  return number === null ? null : $("list").querySelector(`[data-number="${number}"]`);
+  return rows.get(number)?.line ?? null;
+}
+
+/** Everything that was known of a program that has ended. */
+function forget() {
+  requests = [];
+  chosen = null;
+  for (const { line } of rows.values()) line.remove();
+  rows.clear();
+  clearDetail();
+  $("detail_title").textContent = text("choose");
+}
+
+function clearDetail() {
+  detail = null;
+  isGone = false;
+  drawn = "";
+  $("waterfall").replaceChildren();
 }
 
 function choose(number, withFocus = true) {
   chosen = number;
-  detail = null;
-  isGone = false;
+  clearDetail();
   history.replaceState(null, "", `#${number}`);
-  drawList();
+  drawChoice();
   if (withFocus) rowOf(number)?.focus();
   refreshDetail().catch(() => {
     isLost = true;
@@ -118,6 +168,8 @@ function choose(number, withFocus = true) {
 
 function drawDetail() {
   if (isGone) {
+    $("waterfall").replaceChildren();
+    drawn = "";
     $("detail_title").textContent = text("gone");
     return;
   }
@@ -135,13 +187,22 @@ function drawDetail() {
 function drawState() {
   const state = $("state");
   state.classList.toggle("lost", isLost && !isPaused);
-  state.textContent = isPaused ? text("paused") : isLost ? text("lost") : text("live", { count: requests.length });
+  const told = isPaused ? text("paused") : isLost ? text("lost") : text("live");
+  // It is read out when it changes.
+  if (state.textContent !== told) state.textContent = told;
 }
 
 function drawHelp() {
   const keys = text("keys").split("\n").map((line) => line.split("\t"));
   const entries = keys.flatMap(([key, meaning]) => [element("dt", {}, element("kbd", {}, key)), element("dd", {}, meaning)]);
-  $("help_text").replaceChildren(element("dl", {}, ...entries));
+  const choice = element("input", { type: "checkbox", id: "single_keys" });
+  choice.checked = hasSingleKeys;
+  choice.addEventListener("change", () => {
+    hasSingleKeys = choice.checked;
+    remember("keys", hasSingleKeys ? "on" : "off");
+  });
+  const label = element("label", {}, choice, ` ${text("single_keys")}`);
+  $("help_text").replaceChildren(element("dl", {}, ...entries), label);
 }
 
 function drawAll() {
@@ -173,15 +234,15 @@ function changeTheme() {
   const root = document.documentElement;
   const isDark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
   root.dataset.theme = isDark ? "light" : "dark";
-  localStorage.setItem("console.theme", root.dataset.theme);
+  remember("theme", root.dataset.theme);
 }
 
 function move(by) {
-  const rows = [...$("list").children];
-  if (rows.length === 0) return;
-  const at = rows.indexOf(rowOf(chosen));
-  const next = at < 0 ? 0 : Math.min(rows.length - 1, Math.max(0, at + by));
-  choose(Number(rows[next].dataset.number));
+  const lines = [...$("list").children];
+  if (lines.length === 0) return;
+  const at = lines.indexOf(rowOf(chosen));
+  const next = at < 0 ? 0 : Math.min(lines.length - 1, Math.max(0, at + by));
+  choose(Number(lines[next].dataset.number));
 }
 
 /** Goes to the first step that can be opened, or to the next or previous one. */
@@ -200,7 +261,10 @@ function onKey(event) {
     return;
   }
   if (isTyping) return;
+  // Elsewhere these scroll, as everywhere.
   const inSteps = event.target.closest("#detail") !== null;
+  if (event.key.startsWith("Arrow") && !inSteps && !event.target.closest("#list")) return;
+  if (event.key.length === 1 && !hasSingleKeys) return;
   const actions = {
     j: () => (inSteps ? moveInSteps(1) : move(1)),
     ArrowDown: () => (inSteps ? moveInSteps(1) : move(1)),
@@ -224,7 +288,7 @@ function onKey(event) {
   event.preventDefault();
 }
 
-const theme = localStorage.getItem("console.theme");
+const theme = remembered("theme");
 if (theme === "light" || theme === "dark") document.documentElement.dataset.theme = theme;
 document.addEventListener("keydown", onKey);
 $("pause").addEventListener("click", togglePause);

@@ -17,6 +17,24 @@ export function shape(name, attributes = {}) {
   return made;
 }
 
+/** What is remembered between visits; nothing where the browser keeps nothing. */
+export function remembered(key) {
+  try {
+    return localStorage.getItem(`console.${key}`);
+  } catch {
+    return null;
+  }
+}
+
+/** Remembers something for the next visit, if the browser lets us. */
+export function remember(key, value) {
+  try {
+    localStorage.setItem(`console.${key}`, value);
+  } catch {
+    // It is as it was at the next visit.
+  }
+}
+
 /** A duration for people: three digits or so. */
 export function duration(micros) {
   if (micros === null || micros === undefined) return "…";

@@ -1,5 +1,7 @@
 // What the page says, in two languages.
 
+import { remember, remembered } from "./elements.js";
+
 const TEXTS = {
   en: {
     title: "console",
@@ -21,7 +23,7 @@ const TEXTS = {
     shared: "Shared",
     empty: "Nobody has asked for anything yet. Try the API, in Swagger UI at /docs for instance, and look here.",
     choose: "Choose a request to see what it did",
-    live: "Live: {count} of the last 200 requests",
+    live: "Live: the last 200 requests",
     paused: "Paused",
     lost: "The service does not answer",
     gone: "This request is not remembered any more",
@@ -31,6 +33,9 @@ const TEXTS = {
     left_out: "{count} more steps are not shown: there was no room for them.",
     in_progress: "in progress",
     wait: "wait for a connection",
+    in_vain: "wait for a connection, in vain",
+    part: "level {level}, {kind}, from {start}",
+    single_keys: "Single letters are keys",
     rows: "{returned} rows returned, {affected} affected",
     batch: "batch for {count} requests",
     members: "Shared with",
@@ -73,7 +78,7 @@ const TEXTS = {
     shared: "共有",
     empty: "まだリクエストがありません。/docs の Swagger UI などから API を呼び出すと、ここに表示されます。",
     choose: "リクエストを選ぶと、その内訳が表示されます",
-    live: "更新中：直近 200 件のうち {count} 件",
+    live: "更新中：直近 200 件",
     paused: "一時停止中",
     lost: "サービスが応答していません",
     gone: "このリクエストの記録はもう残っていません",
@@ -83,6 +88,9 @@ const TEXTS = {
     left_out: "このほか {count} 件は、記録の上限を超えたため表示していません。",
     in_progress: "処理中",
     wait: "接続待ち",
+    in_vain: "接続待ち（得られず）",
+    part: "階層 {level}、{kind}、開始 {start}",
+    single_keys: "1 文字のキー操作を有効にする",
     rows: "取得 {returned} 行、変更 {affected} 行",
     batch: "{count} 件のリクエストで共有",
     members: "共有した相手",
@@ -107,7 +115,7 @@ const TEXTS = {
   },
 };
 
-let language = localStorage.getItem("console.language") ?? (navigator.language.startsWith("ja") ? "ja" : "en");
+let language = remembered("language") ?? (navigator.language.startsWith("ja") ? "ja" : "en");
 if (!(language in TEXTS)) language = "en";
 
 /** A text in the chosen language, its `{names}` replaced. A name without a text stands for itself. */
@@ -132,6 +140,6 @@ export function writeTexts() {
 /** Changes to the other language, and remembers that. */
 export function otherLanguage() {
   language = language === "en" ? "ja" : "en";
-  localStorage.setItem("console.language", language);
+  remember("language", language);
   writeTexts();
 }

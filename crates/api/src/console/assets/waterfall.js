@@ -92,6 +92,9 @@ function drawLine(request, line, whole, choose) {
     element("div", { class: "track" }, bar),
     element("span", { class: "time" }, told),
   );
+  // For those who do not see where the bar stands, and how far to the right its name.
+  const place = text("part", { level: line.depth + 1, kind: text(`legend_${kind}`), start: duration(Math.max(0, line.start_us)) });
+  name.append(element("span", { class: "unseen" }, place));
   if (details) {
     const key = `${request.number}/${line.key}`;
     const more = element("pre", { class: "more" }, details);
@@ -137,7 +140,7 @@ function kindOf(line) {
 function titleOf(line) {
   switch (line.kind) {
     case "wait":
-      return text("wait");
+      return text(line.in_vain ? "in_vain" : "wait");
     case "statement":
       return line.sql.replace(/\s+/g, " ");
     case "event":
