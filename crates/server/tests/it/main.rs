@@ -129,10 +129,7 @@ fn main() -> ExitCode {
         .into_iter()
         .map(|case| case.only_on(TestEngine::MariaDb).needing(replicas::REPLICAS)),
     );
-    cases.extend(of_the_console());
-    cases.extend(on_clusters());
-    cases.extend(exercises::cases());
-    test_db::main(cases)
+    test_db::main([cases, of_the_console(), on_clusters(), exercises::cases()].concat())
 }
 
 /// What developers see.
