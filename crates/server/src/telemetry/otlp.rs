@@ -54,6 +54,7 @@ pub(super) fn layer<S>(export: Option<&Export>) -> impl Layer<S> + use<S>
 where
     S: Subscriber + for<'span> LookupSpan<'span>,
 {
+    // ANCHOR: layer
     let layers = [
         "async_starter_api",
         "async_starter_service",
@@ -73,6 +74,7 @@ where
             .with_tracked_inactivity(false)
     });
     layer.with_filter(wanted)
+    // ANCHOR_END: layer
 }
 // ANCHOR_END: layer
 
