@@ -26,6 +26,7 @@ use crate::{
 /// The most memory that is set aside for a body because of what a client announces.
 const MAX_RESERVED_BYTES: usize = 64 * 1024;
 
+// ANCHOR: input
 /// The validated input of an operation: what its path, query, body and headers say.
 #[derive(Debug)]
 pub(crate) struct Input<P, Q, B, H = ()> {
@@ -34,6 +35,7 @@ pub(crate) struct Input<P, Q, B, H = ()> {
     pub(crate) body: B,
     pub(crate) headers: H,
 }
+// ANCHOR_END: input
 
 /// Something the path of an operation holds.
 pub(crate) trait FromPath: Sized + 'static {
@@ -86,6 +88,7 @@ pub(crate) trait JsonForm: Validate + Sized {
     fn into_value(self) -> Result<Option<Self::Value>, Problem>;
 }
 
+// ANCHOR: read-json
 /// Reads a JSON object by its form.
 pub(crate) fn read_json<F: JsonForm>(body: &Bytes, faults: &mut Vec<Fault>) -> Result<Option<F::Value>, Problem> {
     let mut object = ObjectReader::new(parse_object(body)?, String::new(), faults);
@@ -94,6 +97,7 @@ pub(crate) fn read_json<F: JsonForm>(body: &Bytes, faults: &mut Vec<Fault>) -> R
     check_form(&form, faults);
     if faults.is_empty() { form.into_value() } else { Ok(None) }
 }
+// ANCHOR_END: read-json
 
 /// Notes what the rules of the domain refuse.
 pub(crate) fn check_form(form: &impl Validate, faults: &mut Vec<Fault>) {
@@ -186,6 +190,7 @@ impl<P: FromPath, Q: FromQuery, B: FromBody, H: FromHeaders> Input<P, Q, B, H> {
                 read_body(request, payload, state).await?
             }
         };
+        // ANCHOR: read
         let headers = H::read(request, &body)?;
         let mut faults = Vec::new();
         let body = B::read(&body, &mut faults)?;
@@ -196,6 +201,7 @@ impl<P: FromPath, Q: FromQuery, B: FromBody, H: FromHeaders> Input<P, Q, B, H> {
         let (Some(path), Some(query), Some(body), true) = (path, query, body, faults.is_empty()) else {
             return Err(Problem::validation(faults));
         };
+        // ANCHOR_END: read
         headers.check_presence(state)?;
         Ok(Self {
             path,
@@ -244,6 +250,7 @@ pub(crate) fn check_media_type<'m>(
     unsupported(format!("The Content-Type must be {}", media_types.join(" or ")))
 }
 
+// ANCHOR: next-piece
 /// The next piece of a body; nothing at its end.
 ///
 /// # Errors
@@ -257,6 +264,7 @@ pub(crate) async fn next_piece(payload: &mut Payload, patience: Duration) -> Res
         }),
     }
 }
+// ANCHOR_END: next-piece
 
 /// What can be wrong with a body before anybody reads what it says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -63,6 +63,7 @@ impl Problem {
         Self::new(Code::NotFound, "No such path")
     }
 
+    // ANCHOR: internal
     /// A 500. The caller learns nothing but the request id.
     pub(crate) fn internal(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         let detail = "The service has a defect. Report the request id to its operators.";
@@ -71,6 +72,7 @@ impl Problem {
             ..Self::new(Code::Internal, detail)
         }
     }
+    // ANCHOR_END: internal
 
     fn database_unavailable(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         let problem = Self::new(
@@ -214,6 +216,7 @@ impl ResponseError for Problem {
     }
 }
 
+// ANCHOR: from-user-error
 impl From<UserError> for Problem {
     fn from(error: UserError) -> Self {
         match error {
@@ -240,7 +243,9 @@ impl From<UserError> for Problem {
         }
     }
 }
+// ANCHOR_END: from-user-error
 
+// ANCHOR: error-chain
 /// An error and everything that brought it about, on one line. Some libraries repeat their cause in their own text; here it
 /// is said once.
 #[must_use]
@@ -256,3 +261,4 @@ pub fn error_chain(error: &(dyn Error + 'static)) -> String {
     }
     text
 }
+// ANCHOR_END: error-chain

@@ -24,6 +24,7 @@ pub(crate) struct Linked<T> {
     pub(crate) body: T,
 }
 
+// ANCHOR: tagged
 impl<T: Serialize> Responder for Tagged<T> {
     type Body = BoxBody;
 
@@ -42,6 +43,7 @@ impl<T: Serialize> Responder for Tagged<T> {
         }
     }
 }
+// ANCHOR_END: tagged
 
 impl Responder for NoContent {
     type Body = BoxBody;

@@ -175,11 +175,13 @@ impl AppState {
         self.rate_limiter().map(RateLimiter::counters)
     }
 
+    // ANCHOR: of
     /// The state of the application that `request` came to.
     pub(crate) fn of(request: &HttpRequest) -> Result<&Self, Problem> {
         let state = request.app_data::<Data<Self>>().map(Data::get_ref);
         state.ok_or_else(|| Problem::internal("the application was built without its state"))
     }
+    // ANCHOR_END: of
 
     pub(crate) fn users(&self) -> &UserService {
         &self.shared.users

@@ -17,6 +17,7 @@ use crate::{extract::FromPath, problem::Fault};
 
 /// Registers the operations of this module.
 pub(crate) fn configure(config: &mut ServiceConfig<'_>) {
+    // ANCHOR: configure
     // `batch` and its like go before `{id}`, which they would fit.
     let users = scope::scope("/api/v1")
         .service(handlers::create_users)
@@ -28,6 +29,7 @@ pub(crate) fn configure(config: &mut ServiceConfig<'_>) {
         .service(handlers::update_user)
         .service(handlers::delete_user);
     config.service(users);
+    // ANCHOR_END: configure
 }
 
 impl FromPath for UserId {

@@ -46,12 +46,14 @@ impl UserName {
     }
 }
 
+// ANCHOR: debug
 /// Names are personal: `Debug` output ends up in logs, so it shows only the length.
 impl fmt::Debug for UserName {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "UserName({} characters)", self.0.chars().count())
     }
 }
+// ANCHOR_END: debug
 
 #[cfg(test)]
 mod tests {
@@ -90,6 +92,7 @@ mod tests {
     }
 
     proptest! {
+        // ANCHOR: properties
         #[test]
         fn whatever_is_accepted_obeys_every_rule_and_parses_to_itself(text in any::<String>()) {
             if let Ok(name) = UserName::parse(&text) {
@@ -99,6 +102,7 @@ mod tests {
                 prop_assert_eq!(UserName::parse(name.as_str()).unwrap(), name);
             }
         }
+        // ANCHOR_END: properties
 
         #[test]
         fn every_printable_name_of_up_to_100_characters_is_accepted(text in r"[^\s\p{Cc}]([^\p{Cc}]{0,98}[^\s\p{Cc}])?") {

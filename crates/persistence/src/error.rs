@@ -10,6 +10,7 @@ use crate::{config::InvalidDatabaseUrl, engine};
 /// the log of a 5xx alone. Cloning is cheap: requests that share a statement share its failure.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum PersistenceError {
+    // ANCHOR: kinds
     /// Another user has this address. The unique index decided, so it holds whatever else runs at the same time.
     #[error("another user has this e-mail address")]
     EmailTaken,
@@ -21,6 +22,7 @@ pub enum PersistenceError {
     /// safe.
     #[error("another transaction has held a row for too long; run this one again")]
     LockTimeout(#[source] DbErr),
+    // ANCHOR_END: kinds
     /// No connection could be had, because the database is down, unreachable or out of connections; or it refused what it was
     /// sent, because it is read-only, out of resources or has no file to write to. In either case nothing was done.
     #[error(

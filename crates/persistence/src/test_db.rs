@@ -170,6 +170,7 @@ impl TestDatabase {
     }
 
     async fn create_on(engine: TestEngine, server_url: Option<String>) -> Self {
+        // ANCHOR: create
         let (url, server, folder) = match server_url {
             None => {
                 let folder = tempfile::tempdir().unwrap();
@@ -187,6 +188,7 @@ impl TestDatabase {
                 (with_database(&server_url, &name), Some((server_url, name)), None)
             }
         };
+        // ANCHOR_END: create
         let database = Database::open(&Self::options_for(&url)).await.unwrap();
         Self(Arc::new(Inner {
             engine,

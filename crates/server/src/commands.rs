@@ -177,7 +177,8 @@ pub(crate) fn configuration_reference() -> String {
          Settings come from built-in defaults, `async-starter.toml` (or `--config FILE`), `.env`, the environment and \
          command-line flags; each is stronger than the one before. `async-starter config` shows what is in force and where \
          it came from. Times are in seconds unless a unit follows, as in `500ms` or `24h`.\n\n\
-         This page is written by `async-starter config --reference`; a test compares the two.\n\n{}",
+         This page is written by `async-starter config --reference`; a test compares the two. The book includes its \
+         tables.\n\n<!-- ANCHOR: reference -->\n{}<!-- ANCHOR_END: reference -->\n",
         reference_table()
     )
 }

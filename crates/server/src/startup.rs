@@ -88,6 +88,7 @@ async fn prepare(config: &Config, database: &Database) -> anyhow::Result<()> {
     }
 }
 
+// ANCHOR: database-options
 /// The options of the database that the configuration asks for.
 pub(crate) fn database_options(config: &config::Database) -> DatabaseOptions {
     DatabaseOptions {
@@ -102,6 +103,7 @@ pub(crate) fn database_options(config: &config::Database) -> DatabaseOptions {
         ..DatabaseOptions::new(config.url.clone())
     }
 }
+// ANCHOR_END: database-options
 
 /// The options of the use cases that the configuration asks for.
 pub(crate) fn user_options(config: &Config) -> UserServiceOptions {

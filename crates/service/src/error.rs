@@ -37,6 +37,7 @@ pub enum UserError {
     Internal(#[source] PersistenceError),
 }
 
+// ANCHOR: from-persistence
 impl From<PersistenceError> for UserError {
     fn from(error: PersistenceError) -> Self {
         match error {
@@ -57,6 +58,7 @@ impl From<PersistenceError> for UserError {
         }
     }
 }
+// ANCHOR_END: from-persistence
 
 impl UserError {
     /// Whether the request was understood, looked at and turned down, so that it is certain that nothing was changed.

@@ -12,6 +12,7 @@ pub(crate) enum Scope {
 }
 
 impl Scope {
+    // ANCHOR: needed-for
     /// What a request with this method needs: methods that are safe (RFC 9110 section 9.2.1) read, any other writes.
     pub(crate) fn needed_for(method: &Method) -> Self {
         if method.is_safe() {
@@ -20,6 +21,7 @@ impl Scope {
             Self::UsersWrite
         }
     }
+    // ANCHOR_END: needed-for
 
     /// The scope as tokens name it.
     pub(crate) const fn as_str(self) -> &'static str {

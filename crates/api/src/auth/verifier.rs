@@ -90,6 +90,7 @@ impl Verifier {
         Ok(decoded.map_err(|error| refusal(error.kind()))?.claims)
     }
 
+    // ANCHOR: validation
     /// What the library has to check. Nothing is left to its defaults.
     fn validation(&self, key: &TokenKey) -> Validation {
         let mut validation = Validation::new(key.algorithm);
@@ -109,6 +110,7 @@ impl Verifier {
         validation.set_required_spec_claims(&required);
         validation
     }
+    // ANCHOR_END: validation
 }
 
 fn refusal(error: &ErrorKind) -> Refusal {

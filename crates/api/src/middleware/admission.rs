@@ -34,6 +34,7 @@ pub(crate) async fn admission(
     next.call(request).instrument(tracing::debug_span!("handler")).await
 }
 
+// ANCHOR: admit
 async fn admit(state: &AppState, request: &ServiceRequest) -> Result<(), Problem> {
     let notes = RequestNotes::of(request.request())
         .ok_or_else(|| Problem::internal("the application was built without its edge"))?;
@@ -43,6 +44,7 @@ async fn admit(state: &AppState, request: &ServiceRequest) -> Result<(), Problem
     check_route(request, &notes)?;
     authorize(caller, Scope::needed_for(request.method()))
 }
+// ANCHOR_END: admit
 
 /// Who the caller is, where that matters: nobody in particular for those who watch the instance.
 async fn identify(

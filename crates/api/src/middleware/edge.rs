@@ -130,6 +130,7 @@ pub(crate) async fn edge(
     }
 }
 
+// ANCHOR: run
 /// Runs the request within its deadline, if it has one. A panic becomes an error, and the server lives on.
 async fn run<B: MessageBody + 'static>(
     request: ServiceRequest,
@@ -149,6 +150,7 @@ async fn run<B: MessageBody + 'static>(
         Err(_) => Err(Problem::deadline_exceeded().into()),
     }
 }
+// ANCHOR_END: run
 
 impl Exchange {
     /// Renders the problem that an error is, or an internal one where it is not ours.

@@ -76,6 +76,7 @@ impl From<Rule> for FaultCode {
     }
 }
 
+// ANCHOR: fault
 /// One fault of a request: where it is and what is accepted there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Fault {
@@ -88,6 +89,7 @@ pub struct Fault {
     #[schema(example = "must be 1 to 100 characters")]
     pub message: Cow<'static, str>,
 }
+// ANCHOR_END: fault
 
 impl Fault {
     /// The fault that a broken rule of the domain is at this place.

@@ -90,6 +90,7 @@ pub(crate) struct CreatedUsers {
     users: Vec<User>,
 }
 
+// ANCHOR: form
 /// What is needed to create a user.
 #[derive(Debug, Validate, ToSchema)]
 pub(crate) struct CreateUser {
@@ -102,6 +103,7 @@ pub(crate) struct CreateUser {
     #[schema(schema_with = schemas::email, required = true)]
     email: Option<String>,
 }
+// ANCHOR_END: form
 
 /// What is to change. Absent members keep their value; at least one must be given.
 #[derive(Debug, Validate, ToSchema)]
@@ -204,12 +206,14 @@ impl CreateUser {
         }
     }
 
+    // ANCHOR: parse
     /// The new user that the form describes; nothing when a member is absent or refused.
     pub(super) fn parse(&self) -> Option<NewUser> {
         let name = UserName::parse(self.name.as_deref()?).ok()?;
         let email = Email::parse(self.email.as_deref()?).ok()?;
         Some(NewUser { name, email })
     }
+    // ANCHOR_END: parse
 }
 
 impl User {

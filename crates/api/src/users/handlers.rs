@@ -134,6 +134,7 @@ pub(super) async fn list_users(
     })
 }
 
+// ANCHOR: get-user
 /// Get a user
 #[utoipa::path(
     tag = "users",
@@ -163,6 +164,7 @@ pub(super) async fn get_user(
     let user = state.users().get(input.path, freshness).await?;
     Ok(tagged(user, known))
 }
+// ANCHOR_END: get-user
 
 /// Change a user
 ///

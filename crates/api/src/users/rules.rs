@@ -8,6 +8,7 @@ use validator::ValidationError;
 use super::dto::CreateUsers;
 use crate::{extract::ELSEWHERE, problem::FaultCode};
 
+// ANCHOR: rules
 pub(super) fn name(text: &str) -> Result<(), ValidationError> {
     UserName::parse(text).map(|_| ()).map_err(to_validation_error)
 }
@@ -15,6 +16,7 @@ pub(super) fn name(text: &str) -> Result<(), ValidationError> {
 pub(super) fn email(text: &str) -> Result<(), ValidationError> {
     Email::parse(text).map(|_| ()).map_err(to_validation_error)
 }
+// ANCHOR_END: rules
 
 /// A rule about the form as a whole, because `validator` cannot hold errors of a list and of its items under one name.
 pub(super) fn batch(form: &CreateUsers) -> Result<(), ValidationError> {

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use crate::support::{BATCH, TestApp, USERS, emails, path_of};
 
+// ANCHOR: race
 pub(crate) async fn of_fifty_parallel_creates_of_one_address_one_succeeds(db: TestDatabase) {
     let app = TestApp::start(&db);
     let create = async |number: usize| {
@@ -26,6 +27,7 @@ pub(crate) async fn of_fifty_parallel_creates_of_one_address_one_succeeds(db: Te
     let rows = db.query(db.database().writer(), "SELECT name FROM users").await;
     assert_eq!(rows, [[created[0].json()["name"].as_str().unwrap()]]);
 }
+// ANCHOR_END: race
 
 pub(crate) async fn parallel_creates_of_different_addresses_all_succeed(db: TestDatabase) {
     let app = TestApp::start(&db);

@@ -39,6 +39,7 @@ const CODES: [(&str, u16); 23] = [
     ("deadline_exceeded", 504),
 ];
 
+// ANCHOR: internals
 /// What gives away how the service is built, in lower case. None of it belongs into an answer.
 const INTERNALS: [&str; 14] = [
     "select ",
@@ -56,6 +57,7 @@ const INTERNALS: [&str; 14] = [
     "mysql",
     "postgres",
 ];
+// ANCHOR_END: internals
 
 /// An operation of the OpenAPI document.
 #[derive(Debug)]

@@ -22,6 +22,7 @@ mod conditional;
 mod contract;
 mod cors;
 mod docs;
+mod exercises;
 mod exporting;
 mod failure;
 mod faults;
@@ -207,5 +208,6 @@ fn main() -> ExitCode {
     cases.extend(on_every_empty_engine![
         health::with_pending_migrations_the_service_is_not_ready,
     ]);
+    cases.extend(exercises::cases());
     test_db::main(cases)
 }

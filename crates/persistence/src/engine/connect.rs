@@ -172,11 +172,13 @@ pub(crate) async fn begin(pool: &Watched<DatabaseConnection>) -> Result<Watched<
 // ANCHOR_END: begin
 
 /// Statements at `debug`, slow ones at `warn`; both without their values.
+// ANCHOR: log-statements
 fn log_statements<O: ConnectOptions>(connect: O, options: &DatabaseOptions) -> O {
     connect
         .log_statements(LevelFilter::Debug)
         .log_slow_statements(LevelFilter::Warn, options.slow_statement_threshold)
 }
+// ANCHOR_END: log-statements
 
 fn parse<O: FromStr>(url: &str) -> Result<O, InvalidDatabaseUrl> {
     url.parse().map_err(|_| InvalidDatabaseUrl)

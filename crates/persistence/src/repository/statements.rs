@@ -79,11 +79,13 @@ where
 {
     static TEXTS: Texts = Texts::new();
 
+    // ANCHOR: insert-users
     let text = TEXTS.get((backend, users.len()), || {
         Ok(backend.build(&insert_rows(backend, users.clone())?).sql)
     })?;
     let values = users.flat_map(|(new_user, created_at)| row_values(backend, new_user, created_at));
     Ok(Statement::from_sql_and_values(backend, &*text, values))
+    // ANCHOR_END: insert-users
 }
 
 /// The same, built anew, as a statement to which a clause can be added.
@@ -177,6 +179,7 @@ pub(super) fn with_emails<'e>(emails: impl IntoIterator<Item = &'e Email>) -> Se
     user::Entity::find().filter(user::Column::Email.is_in(emails.into_iter().map(Email::as_str)))
 }
 
+// ANCHOR: filtered
 pub(super) fn filtered(filter: &UserFilter) -> Select<user::Entity> {
     let email = filter
         .email
@@ -184,6 +187,7 @@ pub(super) fn filtered(filter: &UserFilter) -> Select<user::Entity> {
         .map(|email| user::Column::Email.eq(email.as_str()));
     user::Entity::find().filter(Condition::all().add_option(email))
 }
+// ANCHOR_END: filtered
 
 // ANCHOR: guarded
 /// The user with this id, in a state that meets the precondition.

@@ -54,6 +54,7 @@ impl TestCase {
     }
 }
 
+// ANCHOR: on-every-engine
 /// Lists tests that run on every engine, each in a database with all migrations applied.
 #[macro_export]
 macro_rules! on_every_engine {
@@ -67,6 +68,7 @@ macro_rules! on_every_engine {
         }),*]
     };
 }
+// ANCHOR_END: on-every-engine
 
 /// Lists tests that run on every engine, each in a database without tables.
 #[macro_export]
@@ -124,6 +126,7 @@ fn run_on(engine: TestEngine, case: TestCase) {
         .enable_all()
         .build()
         .unwrap();
+    // ANCHOR: run-on
     let outcome = runtime.block_on(async {
         let database = TestDatabase::create_unmigrated(engine).await;
         if case.migrated {
@@ -138,6 +141,7 @@ fn run_on(engine: TestEngine, case: TestCase) {
         );
         outcome
     });
+    // ANCHOR_END: run-on
     match outcome {
         Ok(Ok(())) => {}
         Ok(Err(panic)) => std::panic::resume_unwind(panic),

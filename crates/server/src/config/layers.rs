@@ -41,6 +41,7 @@ impl Setting {
 impl Merged {
     /// Reads and merges all layers; what is wrong with them goes to `findings`.
     pub(super) fn read(sources: &Sources, findings: &mut Findings) -> Self {
+        // ANCHOR: merge
         let mut figment = Figment::new();
         for mut layer in [
             settings_file(sources, findings),
@@ -59,6 +60,7 @@ impl Merged {
             .and_then(|text| parse::environment(&text).ok())
             .unwrap_or(Environment::Development);
         let figment = figment.join(Layer::of_defaults(environment));
+        // ANCHOR_END: merge
         // Taken out at once: to find one value in it, figment copies all.
         let values = figment.data().map(|mut profiles| profiles.remove(&Profile::Default));
         let values = values.ok().flatten().unwrap_or_default();
@@ -157,6 +159,7 @@ impl Layer {
     }
 }
 
+// ANCHOR: provider
 impl Provider for Layer {
     fn metadata(&self) -> Metadata {
         Metadata::named(self.source.clone())
@@ -171,6 +174,7 @@ impl Provider for Layer {
         Ok(Profile::Default.collect(values))
     }
 }
+// ANCHOR_END: provider
 
 fn settings_file(sources: &Sources, findings: &mut Findings) -> Layer {
     let (path, source) = match &sources.config_file {

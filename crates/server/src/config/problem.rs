@@ -10,6 +10,7 @@ pub(crate) struct ConfigError {
     pub(crate) problems: Vec<Problem>,
 }
 
+// ANCHOR: problem
 /// One thing to put right.
 #[derive(Debug)]
 pub(crate) struct Problem {
@@ -22,6 +23,7 @@ pub(crate) struct Problem {
     /// What is accepted, or what to do.
     pub(crate) advice: String,
 }
+// ANCHOR_END: problem
 
 /// Collects what the layers and the sections find.
 #[derive(Debug, Default)]

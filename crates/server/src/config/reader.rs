@@ -51,6 +51,7 @@ impl<'a> Reader<'a> {
         }
     }
 
+    // ANCHOR: setting
     /// The text of a variable, read from a file where one is named. A file that cannot be read is a problem.
     pub(super) fn setting(&mut self, name: &'static str) -> Option<Setting> {
         let Some((file_form, file)) = self.file_of(name) else {
@@ -72,6 +73,7 @@ impl<'a> Reader<'a> {
             }
         }
     }
+    // ANCHOR_END: setting
 
     /// The `…_FILE` variable that stands in for a variable, if it is set.
     fn file_of(&self, name: &str) -> Option<(&'static str, Setting)> {

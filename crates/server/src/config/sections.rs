@@ -213,6 +213,7 @@ fn check_support(reader: &mut Reader<'_>) {
     }
 }
 
+// ANCHOR: openness
 /// An API that anybody may use must, in production, be asked for by name.
 fn check_openness(reader: &mut Reader<'_>, environment: Option<Environment>) {
     if environment != Some(Environment::Production) {
@@ -232,6 +233,7 @@ fn check_openness(reader: &mut Reader<'_>, environment: Option<Environment>) {
         ));
     }
 }
+// ANCHOR_END: openness
 
 pub(super) fn seconds(reader: &mut Reader<'_>, name: &'static str, min: Duration, max: Duration) -> Option<Duration> {
     reader.read(name, |text| parse::duration(text, BareUnit::Seconds, min..=max))

@@ -201,12 +201,14 @@ pub(super) static VARIABLES: &[Variable] = &[
         },
         "run pending migrations at start",
     ),
+    // ANCHOR: row
     Variable::new(
         DATABASE,
         "DB_SLOW_QUERY_MS",
         Fixed("200"),
         "milliseconds beyond which a statement is logged as slow, without its values",
     ),
+    // ANCHOR_END: row
     Variable::new(
         DATABASE,
         "READ_COALESCING",

@@ -25,6 +25,7 @@ pub(crate) fn acquire_times() -> Histogram {
     Histogram::new(&BOUNDS)
 }
 
+// ANCHOR: layer
 /// A layer that notes in `times` what the driver tells.
 pub(super) fn layer<S>(times: Histogram) -> impl Layer<S>
 where
@@ -32,6 +33,7 @@ where
 {
     AcquireTimes(times).with_filter(Targets::new().with_target(TARGET, LevelFilter::TRACE))
 }
+// ANCHOR_END: layer
 
 struct AcquireTimes(Histogram);
 

@@ -169,6 +169,7 @@ impl Fields {
         }
     }
 
+    // ANCHOR: of
     /// Those of an event, then those of the spans around it.
     fn of<S>(format: LogFormat, event: &Event<'_>, context: &Context<'_, S>) -> Self
     where
@@ -183,6 +184,7 @@ impl Fields {
         }
         fields
     }
+    // ANCHOR_END: of
 
     fn iter(&self) -> impl Iterator<Item = (&'static str, &[u8])> {
         let value = |range: &Range<usize>| self.text.get(range.clone()).unwrap_or_default();

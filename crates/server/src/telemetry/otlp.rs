@@ -44,6 +44,7 @@ impl Export {
     where
         S: Subscriber + for<'span> LookupSpan<'span>,
     {
+        // ANCHOR: layer
         let what = Targets::new()
             .with_target("async_starter_api", LevelFilter::DEBUG)
             .with_target("async_starter_service", LevelFilter::DEBUG)
@@ -56,6 +57,7 @@ impl Export {
             .with_target(false)
             .with_tracked_inactivity(false)
             .with_filter(what)
+        // ANCHOR_END: layer
     }
 
     /// Sends what is left, and ends.

@@ -8,6 +8,7 @@
 )]
 
 mod commands;
+mod exercises;
 mod first_start;
 mod secrets;
 mod settings;

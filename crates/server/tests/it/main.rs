@@ -136,9 +136,7 @@ fn main() -> ExitCode {
         .into_iter()
         .map(|case| case.only_on(TestEngine::MariaDb).needing(replicas::REPLICAS)),
     );
-    cases.extend(on_clusters());
-    cases.extend(solutions());
-    test_db::main(cases)
+    test_db::main([cases, on_clusters(), exercises::cases()].concat())
 }
 
 /// What needs several servers that are one database.
@@ -157,15 +155,4 @@ fn on_clusters() -> Vec<TestCase> {
         .into_iter()
         .map(|case| case.only_on(TestEngine::MySql).needing(migrating::GROUP));
     galera.chain(group).collect()
-}
-
-/// The solutions of the exercises in the book.
-fn solutions() -> Vec<TestCase> {
-    let mut cases = on_every_empty_engine![exercises::getting_started::a_user_is_created_followed_and_deleted];
-    cases.extend(
-        on_every_empty_engine![exercises::getting_started::a_setting_comes_from_the_strongest_place_that_has_it]
-            .into_iter()
-            .map(|case| case.only_on(TestEngine::Sqlite)),
-    );
-    cases
 }

@@ -24,6 +24,7 @@ pub(crate) fn request_id(headers: &HeaderMap) -> String {
     given.map_or_else(|| Uuid::now_v7().to_string(), str::to_owned)
 }
 
+// ANCHOR: security-headers
 /// What browsers and caches must know of every answer.
 pub(super) fn add_security_headers(headers: &mut HeaderMap, is_api: bool) {
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
@@ -36,3 +37,4 @@ pub(super) fn add_security_headers(headers: &mut HeaderMap, is_api: bool) {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(policy));
     }
 }
+// ANCHOR_END: security-headers

@@ -24,6 +24,7 @@ pub(super) fn request_span(
     method: &Method,
     notes: &RequestNotes,
 ) -> Span {
+    // ANCHOR: request-span
     let (method, route) = (method_label(method), notes.template());
     // As an error, so that a log of nothing but errors still tells which request each belongs to.
     let span = tracing::error_span!(
@@ -35,6 +36,7 @@ pub(super) fn request_span(
         method,
         route
     );
+    // ANCHOR_END: request-span
     #[cfg(feature = "otel")]
     let exported = otel::begin(&span, parent, method, route);
     #[cfg(not(feature = "otel"))]

@@ -1,0 +1,3 @@
+//! Solutions to the exercises of the book, a module for each chapter.
+
+mod configuration;
