@@ -1,7 +1,7 @@
 //! `cargo xtask examples`: runs the examples of the crates, and holds what each prints against the file of its name that ends
 //! in `.txt`. The chapters of the book show these files, so what a reader sees is what happens.
 
-mod masks;
+pub(crate) mod masks;
 mod programs;
 
 use std::fs;

@@ -2,23 +2,27 @@
 //!
 //! Everything it shows is read off the spans and events that the layers emit through `tracing` anyway. [`Console::layer`]
 //! listens to them and keeps the last few hundred requests in memory; `endpoints` serves them to the page in `assets`, which
-//! is part of the program. Nothing is asked of the database for it, and where there is no console nobody listens, so the
-//! spans are never made.
+//! is part of the program. Nothing is asked of the database for it. Where there is no console nobody listens, and `tracing`
+//! remembers that for each place in the code, so the spans are never made.
 //!
 //! - `recording`: what is kept of one request, and of a batch that several share
 //! - `layer`: how spans and events become that
 //! - `pools`: how busy the pools were, tenth of a second by tenth of a second
 //! - `view`: the same as JSON
 //! - `endpoints`: the page, and what it asks for
+//! - `visitor`: who may look
 //!
-//! It is for development. It keeps statements without their values, paths as templates, and no body, header or address; all
-//! the same it tells every visitor how the service works inside, and so production refuses it.
+//! It is for development. It keeps statements without their values, paths as templates, request ids, which a client may have
+//! chosen, and of events what is known to be harmless: no body, no other header, no address, and no text of an error, since
+//! that of a database may repeat a value. All the same it tells every visitor how the service works inside. So production
+//! refuses it, and elsewhere it is shown only to pages of its own that were asked for at this machine or by an address.
 
 mod endpoints;
 mod layer;
 mod pools;
 mod recording;
 mod view;
+mod visitor;
 
 use std::{
     collections::VecDeque,
@@ -34,9 +38,8 @@ use service::HealthService;
 use tracing::Subscriber;
 use tracing_subscriber::{Layer, registry::LookupSpan};
 
-pub(crate) use self::endpoints::{ROUTES, configure};
+pub(crate) use self::endpoints::{ROOT, ROUTES, configure};
 use self::{
-    layer::Listener,
     pools::PoolHistory,
     recording::{Head, Recording},
 };
@@ -84,12 +87,12 @@ impl Console {
         }))
     }
 
-    /// The layer of the subscriber that this console learns from.
-    pub fn layer<S>(&self) -> impl Layer<S> + use<S>
+    /// The layer of the subscriber that `console` learns from. Where there is none, it wants nothing, and costs nothing.
+    pub fn layer<S>(console: Option<&Self>) -> impl Layer<S> + use<S>
     where
         S: Subscriber + for<'span> LookupSpan<'span>,
     {
-        Listener::new(self.clone()).filtered()
+        layer::listener(console)
     }
 
     /// Keeps looking at the pools, ten times a second; between two looks it is told of every connection that is borrowed.

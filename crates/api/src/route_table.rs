@@ -156,7 +156,12 @@ impl Route {
 
     /// Whether programs that watch the service ask for this, again and again.
     pub(crate) fn is_probe(&self) -> bool {
-        self.template() == METRICS || self.template.starts_with("/health")
+        self.template() == METRICS || self.template.starts_with("/health") || self.is_console()
+    }
+
+    /// Whether this is the console, which pages of no other origin may read.
+    pub(crate) fn is_console(&self) -> bool {
+        self.template.starts_with(console::ROOT)
     }
 
     /// Whether the route belongs to the API proper. Everything else is for those who operate the service or read about it:

@@ -211,7 +211,7 @@ impl Database {
     pub async fn begin(&self) -> Result<Transaction, PersistenceError> {
         let pool = self.writer.pool.clone();
         let span = Transaction::span();
-        let begin_span = tracing::debug_span!(parent: &span, "begin");
+        let begin_span = span.in_scope(|| tracing::debug_span!("begin"));
         let begin = async move { engine::begin(&pool).await };
         // Where the inner span is of no interest, what is logged belongs to the caller's all the same.
         let begin = tokio::spawn(begin.instrument(begin_span).in_current_span());

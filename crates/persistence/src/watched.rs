@@ -25,8 +25,8 @@ use std::{
 };
 
 use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, ExecResult, QueryResult, Statement,
-    StreamTrait,
+    ConnAcquireErr, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, ExecResult,
+    QueryResult, Statement, StreamTrait,
 };
 use sea_orm_migration::async_trait::async_trait;
 use tokio::{sync::Notify, time::timeout};
@@ -200,6 +200,7 @@ impl<C> Watched<C> {
     /// What `work` ends with, and a time-out on the connection when the limit is over.
     // ANCHOR: watch
     pub(crate) async fn watch<T>(&self, work: impl Future<Output = Result<T, DbErr>>) -> Result<T, DbErr> {
+        let begun = Instant::now();
         let mut work = pin!(work.instrument(self.span.clone()));
         // Declared after the work, so that it is dropped before it, and the pool knows before the connection comes back.
         let mut unanswered = Unanswered(self.trust.as_ref());
@@ -224,9 +225,18 @@ impl<C> Watched<C> {
                 trust.refused_to_write();
             }
         }
+        tell_of_vain_wait(begun, &outcome);
         outcome
     }
     // ANCHOR_END: watch
+}
+
+/// Tells whoever listens that no connection could be had in time. Of the waits that end with one, the driver tells.
+fn tell_of_vain_wait<T>(begun: Instant, outcome: &Result<T, DbErr>) {
+    if let Err(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout)) = outcome {
+        let waited_in_vain_secs = begun.elapsed().as_secs_f64();
+        tracing::debug!(waited_in_vain_secs, "waited for a connection in vain");
+    }
 }
 
 impl Watched<DatabaseConnection> {
@@ -248,7 +258,7 @@ impl Watched<DatabaseTransaction> {
     /// # Errors
     /// When the database refuses or does not answer.
     pub(crate) async fn commit(self) -> Result<(), DbErr> {
-        let commit = tracing::debug_span!(parent: &self.span, "commit");
+        let commit = self.span.in_scope(|| tracing::debug_span!("commit"));
         let (watch, transaction) = self.split();
         let committed = watch.watch(transaction.commit().instrument(commit)).await;
         if committed.is_ok() {
@@ -262,7 +272,7 @@ impl Watched<DatabaseTransaction> {
     /// # Errors
     /// When the database does not answer.
     pub(crate) async fn rollback(self) -> Result<(), DbErr> {
-        let rollback = tracing::debug_span!(parent: &self.span, "rollback");
+        let rollback = self.span.in_scope(|| tracing::debug_span!("rollback"));
         let (watch, transaction) = self.split();
         let rolled_back = watch.watch(transaction.rollback().instrument(rollback)).await;
         watch.span.record("outcome", "rolled back");

@@ -37,7 +37,9 @@ fn main() -> ExitCode {
             return ExitCode::from(EXIT_USAGE);
         }
     };
-    let telemetry = match Telemetry::start(&loaded.config) {
+    let command = cli.command.unwrap_or_default();
+    let is_serving = matches!(command, Command::Serve);
+    let telemetry = match Telemetry::start(&loaded.config, is_serving) {
         Ok(telemetry) => telemetry,
         Err(error) => {
             eprintln!("error: {}", api::error_chain(error.as_ref()));
@@ -47,7 +49,7 @@ fn main() -> ExitCode {
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }
-    let outcome = run(cli.command.unwrap_or_default(), &loaded, &telemetry);
+    let outcome = run(command, &loaded, &telemetry);
     let code = match outcome {
         Ok(code) => code,
         Err(error) => {

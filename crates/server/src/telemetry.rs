@@ -12,6 +12,7 @@ use std::{io::stderr, thread};
 use anyhow::Context;
 use api::Console;
 use persistence::Histogram;
+use tracing::Subscriber;
 use tracing_subscriber::{EnvFilter, Layer, layer::SubscriberExt, util::SubscriberInitExt};
 
 use crate::config::Config;
@@ -43,31 +44,25 @@ impl Log {
 }
 
 impl Telemetry {
-    /// Starts logging, to standard error: standard output stays free for what a command prints. Starts to export traces, if
-    /// that is configured.
+    /// Starts logging, to standard error: standard output stays free for what a command prints. Starts to export traces, and to
+    /// watch requests for the console, if that is configured; the latter only where there will be any.
     ///
     /// # Errors
     /// When the system gives no thread to write the log, or traces cannot be exported to the configured address.
-    pub(crate) fn start(config: &Config) -> anyhow::Result<Self> {
+    pub(crate) fn start(config: &Config, is_serving: bool) -> anyhow::Result<Self> {
         let writer = LineWriter::start(stderr(), |lines| {
             tracing::error!(lines, "log lines were left out, because nobody took those before them");
         });
         let writer = writer.context("the system gives no thread to write the log")?;
         let telemetry = Self {
             acquire_times: acquire::acquire_times(),
-            console: config.observability.console.then(Console::new),
+            console: (is_serving && config.observability.console).then(Console::new),
             log: Log(writer.clone()),
             #[cfg(feature = "otel")]
             export: start_export(config)?,
         };
-        let filter = EnvFilter::new(format!("{QUIET},{}", config.log.filter));
-        let registry = tracing_subscriber::registry()
-            .with(lines::Lines::new(config.log.format, writer).with_filter(filter))
-            .with(acquire::layer(telemetry.acquire_times.clone()))
-            .with(telemetry.console.as_ref().map(Console::layer));
-        #[cfg(feature = "otel")]
-        let registry = registry.with(telemetry.export.as_ref().map(otlp::Export::layer));
-        if let Err(error) = registry.try_init() {
+        let lines = lines::Lines::new(config.log.format, writer);
+        if let Err(error) = telemetry.subscriber(lines, &config.log.filter).try_init() {
             // A second call in one process would be a defect, and is harmless: the first goes on.
             eprintln!("logging was started already: {error}");
         }
@@ -79,6 +74,19 @@ impl Telemetry {
             );
         }
         Ok(telemetry)
+    }
+
+    /// What listens to the program. Each layer has a filter, also one with nothing to do: what no filter wants is found out once for
+    /// each place in the code, and a layer without one would want everything.
+    fn subscriber(&self, lines: lines::Lines, filter: &str) -> impl Subscriber + Send + Sync + use<> {
+        let filter = EnvFilter::new(format!("{QUIET},{filter}"));
+        let registry = tracing_subscriber::registry()
+            .with(lines.with_filter(filter))
+            .with(acquire::layer(self.acquire_times.clone()))
+            .with(Console::layer(self.console.as_ref()));
+        #[cfg(feature = "otel")]
+        let registry = registry.with(otlp::layer(self.export.as_ref()));
+        registry
     }
 
     /// Where waits for a connection are noted.
@@ -129,4 +137,45 @@ fn log_panics(log: Log) {
             log.flush();
         }
     }));
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::sink;
+
+    use tracing::Metadata;
+
+    use super::*;
+    use crate::config::LogFormat;
+
+    fn telemetry(console: Option<Console>) -> Telemetry {
+        Telemetry {
+            acquire_times: acquire::acquire_times(),
+            console,
+            log: Log(LineWriter::start(sink(), |_| ()).unwrap()),
+            #[cfg(feature = "otel")]
+            export: None,
+        }
+    }
+
+    /// A span of the layers, as none but the console and the exporter of traces want it.
+    fn span_of_a_layer() -> &'static Metadata<'static> {
+        let everything = tracing_subscriber::registry();
+        tracing::subscriber::with_default(everything, || {
+            let span = tracing::debug_span!(target: "async_starter_api::middleware::admission", "handler");
+            span.metadata().unwrap()
+        })
+    }
+
+    fn is_ever_wanted(telemetry: &Telemetry) -> bool {
+        let lines = lines::Lines::new(LogFormat::Json, telemetry.log.0.clone());
+        let subscriber = telemetry.subscriber(lines, "info");
+        !subscriber.register_callsite(span_of_a_layer()).is_never()
+    }
+
+    #[test]
+    fn what_nobody_wants_is_not_looked_at_again() {
+        assert!(is_ever_wanted(&telemetry(Some(Console::new()))));
+        assert!(!is_ever_wanted(&telemetry(None)));
+    }
 }

@@ -6,7 +6,7 @@ const UNITS: &[&str] = &[" ms", " µs", " s", "×"];
 /// The text with `#` for every number that a unit follows: `  12.3 ms` becomes ` # ms`, and `4.1×` becomes `#×`.
 ///
 /// Spaces in front of such a number go too, all but one: they are there to align it.
-pub(super) fn masked(text: &str) -> String {
+pub(crate) fn masked(text: &str) -> String {
     let mut shown = String::new();
     let mut rest = text;
     while let Some(start) = rest.find(|character: char| character.is_ascii_digit()) {

@@ -14,6 +14,7 @@ use serde::Serialize;
 use super::{
     Console,
     view::{Detail, List, PoolsView},
+    visitor::Visitor,
 };
 use crate::problem::Problem;
 
@@ -34,6 +35,9 @@ const FILES: [(&str, &str, &str); 6] = [
     ("texts.js", SCRIPT, include_str!("assets/texts.js")),
     ("waterfall.js", SCRIPT, include_str!("assets/waterfall.js")),
 ];
+
+/// What all paths of the console begin with.
+pub(crate) const ROOT: &str = "/console";
 
 /// The paths, as the table of routes has them.
 pub(crate) const ROUTES: [&str; 6] = [
@@ -60,18 +64,22 @@ pub(crate) fn configure(config: &mut web::ServiceConfig, console: Option<&Consol
 }
 
 #[get("/console")]
-async fn page() -> HttpResponse {
+async fn page(_: Visitor) -> HttpResponse {
     answer(HTML, include_str!("assets/index.html"))
 }
 
 #[get("/console/requests")]
-async fn requests(console: Data<Console>) -> HttpResponse {
+async fn requests(_: Visitor, console: Data<Console>) -> HttpResponse {
     list(&console)
 }
 
 /// The list, or 204 where nothing has changed since `version`.
 #[get("/console/requests/since/{version}")]
-async fn requests_since(console: Data<Console>, version: web::Path<String>) -> Result<HttpResponse, Problem> {
+async fn requests_since(
+    _: Visitor,
+    console: Data<Console>,
+    version: web::Path<String>,
+) -> Result<HttpResponse, Problem> {
     Ok(if console.version() == number(&version)? {
         HttpResponse::NoContent().finish()
     } else {
@@ -80,18 +88,18 @@ async fn requests_since(console: Data<Console>, version: web::Path<String>) -> R
 }
 
 #[get("/console/requests/{number}")]
-async fn request(console: Data<Console>, wanted: web::Path<String>) -> Result<HttpResponse, Problem> {
+async fn request(_: Visitor, console: Data<Console>, wanted: web::Path<String>) -> Result<HttpResponse, Problem> {
     let recording = console.find(number(&wanted)?).ok_or_else(Problem::no_such_path)?;
     Ok(json(&Detail::of(&recording)))
 }
 
 #[get("/console/pools/since/{at_us}")]
-async fn pools(console: Data<Console>, at_us: web::Path<String>) -> Result<HttpResponse, Problem> {
+async fn pools(_: Visitor, console: Data<Console>, at_us: web::Path<String>) -> Result<HttpResponse, Problem> {
     Ok(json(&PoolsView::of(&console, number(&at_us)?)))
 }
 
 #[get("/console/files/{file}")]
-async fn file(file: web::Path<String>) -> Result<HttpResponse, Problem> {
+async fn file(_: Visitor, file: web::Path<String>) -> Result<HttpResponse, Problem> {
     let found = FILES.iter().find(|(name, ..)| *name == file.as_str());
     let (_, content_type, text) = found.ok_or_else(Problem::no_such_path)?;
     Ok(answer(content_type, *text))

@@ -7,11 +7,12 @@
 //! Statements and waits for a connection are events that the driver emits when they are over and that say how long they
 //! took, so they are placed at the time at which they must have begun.
 
-use std::{fmt, mem, sync::Arc, thread, time::Duration};
+mod fields;
+
+use std::{sync::Arc, thread};
 
 use tracing::{
     Event, Id, Subscriber,
-    field::{Field, Visit},
     span::{Attributes, Record},
 };
 use tracing_subscriber::{
@@ -21,19 +22,16 @@ use tracing_subscriber::{
     registry::{LookupSpan, SpanRef},
 };
 
+use self::fields::Fields;
 use super::{
-    Console,
-    recording::{Batch, End, Head, Recording, Step, Steps, What},
+    Console, ROOT,
+    recording::{Batch, Recording, Step, Steps, What},
 };
 
 /// The span that the edge opens for a request, and the event that tells its end.
 const REQUEST: &str = "request";
-const MESSAGE: &str = "message";
 const STATEMENT_TARGET: &str = "sqlx::query";
 const WAIT_TARGET: &str = "sqlx::pool::acquire";
-
-/// The console does not watch itself.
-const OWN_ROUTE: &str = "/console";
 
 /// The names of this crate and of the layers below it, as `tracing` knows them.
 const LAYERS: [&str; 3] = [
@@ -42,8 +40,12 @@ const LAYERS: [&str; 3] = [
     "async_starter_persistence",
 ];
 
+/// The spans that are over once the answer is on its way, whoever enters them later: a batch works within the span of the
+/// request that is first in it, and goes on when that has its answer.
+const OVER_WITH_ANSWER: [&str; 2] = [REQUEST, "handler"];
+
 /// Listens for a console.
-pub(super) struct Listener(Console);
+struct Listener(Console);
 
 /// Where a span has its place: kept with the span itself.
 #[derive(Clone)]
@@ -53,6 +55,9 @@ struct Place {
     batch: Option<Arc<Batch>>,
     /// The step that the span is; nothing where there was no room for it.
     step: Option<usize>,
+    /// The step that whatever happens within is part of: the span itself, or what is around it.
+    nearest: Option<usize>,
+    is_over_with_answer: bool,
 }
 
 impl Place {
@@ -64,43 +69,50 @@ impl Place {
     }
 }
 
+/// Listens for `console` to what concerns requests, and to nothing else; to nothing at all where there is no console.
+///
+/// A layer that is absent must have a filter, too: one without a filter might want anything, so that every span and event in the
+/// program would be looked at again and again, instead of once.
+pub(super) fn listener<S>(console: Option<&Console>) -> impl Layer<S> + use<S>
+where
+    S: Subscriber + for<'span> LookupSpan<'span>,
+{
+    let layers = LAYERS.into_iter().map(|layer| (layer, LevelFilter::DEBUG));
+    let drivers = [
+        (STATEMENT_TARGET, LevelFilter::DEBUG),
+        (WAIT_TARGET, LevelFilter::TRACE),
+    ];
+    let wanted = match console {
+        Some(_) => Targets::new().with_targets(layers.chain(drivers)),
+        None => Targets::new(),
+    };
+    console.cloned().map(Listener).with_filter(wanted)
+}
+
 impl Listener {
-    pub(super) fn new(console: Console) -> Self {
-        Self(console)
-    }
-
-    /// Listens to what concerns requests and nothing else: what nobody listens to costs next to nothing.
-    pub(super) fn filtered<S>(self) -> impl Layer<S>
-    where
-        S: Subscriber + for<'span> LookupSpan<'span>,
-    {
-        let what = LAYERS.into_iter().map(|layer| (layer, LevelFilter::DEBUG));
-        let what = what.chain([
-            (STATEMENT_TARGET, LevelFilter::DEBUG),
-            (WAIT_TARGET, LevelFilter::TRACE),
-        ]);
-        self.with_filter(Targets::new().with_targets(what))
-    }
-
     fn begin_request(&self, fields: Fields) -> Option<Place> {
         let head = fields.head();
-        if head.route.starts_with(OWN_ROUTE) {
+        if head.route.starts_with(ROOT) {
+            // The console does not watch itself.
             return None;
         }
         let recording = self.0.begin(head);
+        let step = recording.steps().note(Step {
+            parent: None,
+            began_micros: recording.began_micros(),
+            ended_micros: None,
+            left_micros: None,
+            what: What::Span {
+                name: REQUEST,
+                fields: Vec::new(),
+            },
+        });
         Some(Place {
-            step: recording.steps().note(Step {
-                parent: None,
-                began_micros: recording.began_micros(),
-                ended_micros: None,
-                left_micros: None,
-                what: What::Span {
-                    name: REQUEST,
-                    fields: Vec::new(),
-                },
-            }),
             recording,
             batch: None,
+            step,
+            nearest: step,
+            is_over_with_answer: true,
         })
     }
 
@@ -111,31 +123,36 @@ impl Listener {
             parent.recording.join(&batch);
             Place {
                 batch: Some(batch),
-                step: None,
+                nearest: None,
                 ..parent
             }
         } else {
             parent
         };
         let step = place.steps().note(Step {
-            parent: place.step,
+            parent: place.nearest,
             began_micros: self.0.now_micros(),
             ended_micros: None,
             left_micros: None,
             what: What::Span {
                 name,
-                fields: fields.others,
+                fields: fields.of_span(),
             },
         });
-        Place { step, ..place }
+        Place {
+            step,
+            nearest: step.or(place.nearest),
+            is_over_with_answer: OVER_WITH_ANSWER.contains(&name),
+            ..place
+        }
     }
 
-    /// A step that is over, and took so many seconds.
-    fn over(&self, place: &Place, seconds: f64, what: What) -> Step {
+    /// A step that is over, and took so long.
+    fn over(&self, place: &Place, took_micros: u64, what: What) -> Step {
         let now = self.0.now_micros();
         Step {
-            parent: place.step,
-            began_micros: now.saturating_sub(micros_of(seconds)),
+            parent: place.nearest,
+            began_micros: now.saturating_sub(took_micros),
             ended_micros: Some(now),
             left_micros: None,
             what,
@@ -169,7 +186,7 @@ impl<S: Subscriber + for<'span> LookupSpan<'span>> Layer<S> for Listener {
         {
             let mut fields = Fields::default();
             values.record(&mut fields);
-            place.steps().add_fields(step, fields.others);
+            place.steps().add_fields(step, fields.of_span());
         }
     }
 
@@ -194,39 +211,30 @@ impl<S: Subscriber + for<'span> LookupSpan<'span>> Layer<S> for Listener {
         };
         let mut fields = Fields::default();
         event.record(&mut fields);
-        let step = if is_wait {
-            self.over(&place, fields.seconds, What::Wait)
-        } else if metadata.target() == STATEMENT_TARGET {
-            self.over(&place, fields.seconds, fields.statement())
-        } else if let Some(end) = fields.end() {
+        if let Some(end) = fields.end() {
             place.recording.finish(end);
             self.0.changed();
             return;
+        }
+        let step = if is_wait {
+            self.over(&place, fields.took_micros(), What::Wait { in_vain: false })
+        } else if let Some(waited) = fields.waited_in_vain_micros() {
+            self.over(&place, waited, What::Wait { in_vain: true })
+        } else if metadata.target() == STATEMENT_TARGET {
+            self.over(&place, fields.took_micros(), fields.statement())
         } else {
-            let now = self.0.now_micros();
-            Step {
-                parent: place.step,
-                began_micros: now,
-                ended_micros: Some(now),
-                left_micros: None,
-                what: What::Event {
-                    level: metadata.level().as_str(),
-                    message: fields.message,
-                    fields: fields.others,
-                },
-            }
+            self.over(&place, 0, fields.event(metadata.level().as_str()))
         };
         place.steps().note(step);
         self.0.changed();
     }
 
     fn on_exit(&self, id: &Id, context: Context<'_, S>) {
-        if is_thread_of_driver() {
-            return;
-        }
         let place = context.span(id).and_then(|span| place_of(&span));
         if let Some(place) = place
             && let Some(step) = place.step
+            && !is_thread_of_driver()
+            && !(place.is_over_with_answer && place.recording.end().is_some())
         {
             place.steps().leave(step, self.0.now_micros());
         }
@@ -239,7 +247,10 @@ impl<S: Subscriber + for<'span> LookupSpan<'span>> Layer<S> for Listener {
         if let Some(place) = place
             && let Some(step) = place.step
         {
-            place.steps().close(step, self.0.now_micros());
+            // Whoever holds the last handle of a span decides when it closes. Where that is no work of the span, it was over when
+            // work on it was last left.
+            let is_late = is_thread_of_driver() || place.is_over_with_answer;
+            place.steps().close(step, self.0.now_micros(), is_late);
             self.0.changed();
         }
     }
@@ -256,102 +267,6 @@ fn is_thread_of_driver() -> bool {
     thread::current()
         .name()
         .is_some_and(|name| name.starts_with("sqlx-sqlite-worker"))
-}
-
-/// Microseconds, of seconds as the driver tells them.
-fn micros_of(seconds: f64) -> u64 {
-    Duration::try_from_secs_f64(seconds).map_or(0, super::micros)
-}
-
-/// The fields of a span or an event: those with a meaning here, and the others as text.
-#[derive(Default)]
-struct Fields {
-    message: String,
-    /// How long a statement or a wait took.
-    seconds: f64,
-    summary: String,
-    sql: String,
-    rows_affected: u64,
-    rows_returned: u64,
-    status: Option<u64>,
-    duration_ms: Option<f64>,
-    others: Vec<(&'static str, String)>,
-}
-
-impl Fields {
-    fn take(&mut self, name: &str) -> Option<String> {
-        let found = self.others.iter().position(|(known, _)| *known == name)?;
-        Some(self.others.swap_remove(found).1)
-    }
-
-    fn head(mut self) -> Head {
-        Head {
-            request_id: self.take("request_id").unwrap_or_default(),
-            method: self.take("method").unwrap_or_default(),
-            route: self.take("route").unwrap_or_default(),
-        }
-    }
-
-    /// The end of a request, if this tells of one.
-    fn end(&mut self) -> Option<End> {
-        let (REQUEST, Some(status), Some(duration_ms)) = (&*self.message, self.status, self.duration_ms) else {
-            return None;
-        };
-        Some(End {
-            status: u16::try_from(status).unwrap_or_default(),
-            problem: self.take("code"),
-            duration_micros: micros_of(duration_ms / 1000.0),
-        })
-    }
-
-    /// The driver repeats a statement of a few words in its summary and nowhere else.
-    fn statement(&mut self) -> What {
-        let sql = if self.sql.trim().is_empty() {
-            mem::take(&mut self.summary)
-        } else {
-            self.sql.trim().to_owned()
-        };
-        What::Statement {
-            sql,
-            rows_affected: self.rows_affected,
-            rows_returned: self.rows_returned,
-        }
-    }
-}
-
-impl Visit for Fields {
-    fn record_f64(&mut self, field: &Field, value: f64) {
-        match field.name() {
-            "elapsed_secs" | "acquired_after_secs" => self.seconds = value,
-            "duration_ms" => self.duration_ms = Some(value),
-            name => self.others.push((name, value.to_string())),
-        }
-    }
-
-    fn record_u64(&mut self, field: &Field, value: u64) {
-        match field.name() {
-            "rows_affected" => self.rows_affected = value,
-            "rows_returned" => self.rows_returned = value,
-            "status" => self.status = Some(value),
-            name => self.others.push((name, value.to_string())),
-        }
-    }
-
-    fn record_str(&mut self, field: &Field, value: &str) {
-        match field.name() {
-            MESSAGE => value.clone_into(&mut self.message),
-            "summary" => value.clone_into(&mut self.summary),
-            "db.statement" => value.clone_into(&mut self.sql),
-            // These speak to the exporter of traces alone.
-            name if name.starts_with("otel.") => {}
-            name => self.others.push((name, value.to_owned())),
-        }
-    }
-
-    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        let text = format!("{value:?}");
-        self.record_str(field, &text);
-    }
 }
 
 #[cfg(test)]
@@ -372,7 +287,7 @@ mod tests {
         // While there is but one subscriber, `tracing` asks only the thread that comes first to a span whether anybody wants
         // it, which may be the thread of another test; and remembers the answer.
         let _second = tracing::Dispatch::new(tracing::subscriber::NoSubscriber::new());
-        let subscriber = tracing_subscriber::registry().with(console.layer());
+        let subscriber = tracing_subscriber::registry().with(Console::layer(Some(&console)));
         let listening = tracing::subscriber::set_default(subscriber);
         work.await;
         drop(listening);

@@ -99,7 +99,10 @@ pub(super) enum What {
         fields: Vec<(&'static str, String)>,
     },
     /// A wait for a connection.
-    Wait,
+    Wait {
+        /// The time for it was over before there was one.
+        in_vain: bool,
+    },
     /// A statement of SQL, without its values.
     Statement {
         sql: String,
@@ -157,7 +160,7 @@ impl Recording {
 
     /// Its answer is on its way, whatever goes on for it.
     pub(super) fn finish(&self, end: End) {
-        self.steps.close(Self::ITSELF, self.began_micros + end.duration_micros);
+        self.steps.end_at(Self::ITSELF, self.began_micros + end.duration_micros);
         *lock(&self.end) = Some(end);
     }
 
@@ -224,12 +227,26 @@ impl Steps {
         }
     }
 
-    /// Takes note that a span closed, unless its end is known already. It counts as ended when work on it was last left: the
-    /// driver of SQLite holds on to a span until its thread finds the time to let go of it.
-    pub(super) fn close(&self, position: usize, at_micros: u64) {
-        if let Some(step) = lock(&self.0).steps.get_mut(position) {
-            let end = step.left_micros.unwrap_or(at_micros);
+    /// Takes note that a span closed, unless its end is known already. Where that `is_late`, it ended when work on it, or on what
+    /// is part of it, was last left: the driver of SQLite, for one, holds on to a span until its thread finds the time to let
+    /// go of it.
+    pub(super) fn close(&self, position: usize, at_micros: u64, is_late: bool) {
+        let mut noted = lock(&self.0);
+        let is_part = |(index, step): &(usize, &Step)| *index == position || step.parent == Some(position);
+        let parts = noted.steps.iter().enumerate().filter(is_part);
+        let left = parts
+            .filter_map(|(_, step)| step.ended_micros.max(step.left_micros))
+            .max();
+        if let Some(step) = noted.steps.get_mut(position) {
+            let end = left.filter(|_| is_late).unwrap_or(at_micros);
             step.ended_micros.get_or_insert(end);
+        }
+    }
+
+    /// Takes note of when a span ended, whenever it closes.
+    pub(super) fn end_at(&self, position: usize, at_micros: u64) {
+        if let Some(step) = lock(&self.0).steps.get_mut(position) {
+            step.ended_micros = Some(at_micros);
         }
     }
 
@@ -254,15 +271,15 @@ impl Steps {
     }
 
     /// Looks at what has been noted so far, without a copy.
-    pub(super) fn each(&self, look: impl FnMut(&Step)) {
-        lock(&self.0).steps.iter().for_each(look);
+    pub(super) fn look<T>(&self, look: impl FnOnce(&[Step]) -> T) -> T {
+        look(&lock(&self.0).steps)
     }
 }
 
 impl What {
     fn for_each_text(&mut self, mut look: impl FnMut(&mut String)) {
         match self {
-            Self::Wait => {}
+            Self::Wait { .. } => {}
             Self::Statement { sql, .. } => look(sql),
             Self::Span { fields, .. } => fields.iter_mut().for_each(|(_, value)| look(value)),
             Self::Event { message, fields, .. } => {
@@ -351,7 +368,7 @@ mod tests {
         steps.leave(position.unwrap(), 7);
         assert_eq!(steps.noted().steps[0].ended_micros, None, "work on it only pauses");
         steps.leave(position.unwrap(), 9);
-        steps.close(position.unwrap(), 12);
+        steps.close(position.unwrap(), 12, true);
         let noted = steps.noted();
         let What::Span { fields, .. } = &noted.steps[0].what else {
             panic!("{noted:?}")

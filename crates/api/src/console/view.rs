@@ -8,12 +8,14 @@ use service::RETRYING;
 use super::{
     Console, micros,
     pools::Slice,
-    recording::{Batch, Recording, Step, Steps, What},
+    recording::{Batch, Member, Recording, Step, What},
 };
 
 /// The requests that are remembered, the newest first.
 #[derive(Serialize)]
 pub(super) struct List {
+    /// Which run of the program this is: numbers and versions count from 1 in each.
+    instance: u64,
     /// Whoever has this version has everything.
     version: u64,
     requests: Vec<Summary>,
@@ -87,7 +89,10 @@ enum WhatView {
         name: &'static str,
         fields: Vec<(&'static str, String)>,
     },
-    Wait,
+    Wait {
+        /// No connection came in time.
+        in_vain: bool,
+    },
     Statement {
         sql: String,
         rows_affected: u64,
@@ -113,22 +118,26 @@ pub(super) struct PoolsView {
 impl List {
     pub(super) fn of(console: &Console, version: u64) -> Self {
         let requests: Vec<_> = console.requests().iter().rev().cloned().collect();
+        let summary = |recording: &Arc<Recording>| {
+            let batches = recording.batches();
+            let mut sums = Sums::default();
+            recording.steps().look(|steps| sums.add(steps));
+            for batch in &batches {
+                batch.steps().look(|steps| sums.add(steps));
+            }
+            Summary::of(recording, &batches, &sums)
+        };
         Self {
+            instance: console.instance(),
             version,
-            requests: requests.iter().map(|recording| Summary::of(recording)).collect(),
+            requests: requests.iter().map(summary).collect(),
         }
     }
 }
 
 impl Summary {
-    fn of(recording: &Recording) -> Self {
+    fn of(recording: &Recording, batches: &[Arc<Batch>], sums: &Sums) -> Self {
         let (head, end) = (recording.head(), recording.end());
-        let mut sums = Sums::default();
-        sums.add(recording.steps());
-        let batches = recording.batches();
-        for batch in &batches {
-            sums.add(batch.steps());
-        }
         Self {
             number: recording.number(),
             request_id: head.request_id.clone(),
@@ -156,8 +165,8 @@ struct Sums {
 }
 
 impl Sums {
-    fn add(&mut self, steps: &Steps) {
-        steps.each(|step| {
+    fn add(&mut self, steps: &[Step]) {
+        for step in steps {
             let took = step
                 .ended_micros
                 .map_or(0, |ended| ended.saturating_sub(step.began_micros));
@@ -166,38 +175,41 @@ impl Sums {
                     self.statements += 1;
                     self.sql_us += took;
                 }
-                What::Wait => self.wait_us += took,
+                What::Wait { .. } => self.wait_us += took,
                 What::Event { message, .. } if message == RETRYING => self.retries += 1,
                 What::Event { .. } | What::Span { .. } => {}
             }
-        });
+        }
     }
 }
 
 impl Detail {
+    /// All of it as it is at one moment, so that the sums are those of the steps.
     pub(super) fn of(recording: &Recording) -> Self {
         let began = recording.began_micros();
+        let batches = recording.batches();
         let noted = recording.steps().noted();
-        let batch = |batch: &Arc<Batch>| {
+        let mut sums = Sums::default();
+        sums.add(&noted.steps);
+        let mut batch_views = Vec::with_capacity(batches.len());
+        for batch in &batches {
             let noted = batch.steps().noted();
-            BatchView {
+            sums.add(&noted.steps);
+            let member = |member: Member| MemberView {
+                number: member.number,
+                request_id: member.request_id,
+            };
+            batch_views.push(BatchView {
                 name: batch.name(),
-                members: batch
-                    .members()
-                    .into_iter()
-                    .map(|member| MemberView {
-                        number: member.number,
-                        request_id: member.request_id,
-                    })
-                    .collect(),
+                members: batch.members().into_iter().map(member).collect(),
                 steps: views(noted.steps, began),
                 left_out: noted.left_out,
-            }
-        };
+            });
+        }
         Self {
-            summary: Summary::of(recording),
+            summary: Summary::of(recording, &batches, &sums),
             steps: views(noted.steps, began),
-            batches: recording.batches().iter().map(batch).collect(),
+            batches: batch_views,
             left_out: noted.left_out,
         }
     }
@@ -207,7 +219,7 @@ impl PoolsView {
     pub(super) fn of(console: &Console, since_us: u64) -> Self {
         Self {
             now_us: console.now_micros(),
-            epoch_us: unix_micros(console.0.began_at),
+            epoch_us: console.instance(),
             slices: console.0.pools.since(since_us),
         }
     }
@@ -220,7 +232,7 @@ fn views(steps: Vec<Step>, began_micros: u64) -> Vec<StepView> {
         duration_us: step.ended_micros.map(|ended| ended.saturating_sub(step.began_micros)),
         what: match step.what {
             What::Span { name, fields } => WhatView::Span { name, fields },
-            What::Wait => WhatView::Wait,
+            What::Wait { in_vain } => WhatView::Wait { in_vain },
             What::Statement {
                 sql,
                 rows_affected,
@@ -234,6 +246,13 @@ fn views(steps: Vec<Step>, began_micros: u64) -> Vec<StepView> {
         },
     };
     steps.into_iter().map(view).collect()
+}
+
+impl Console {
+    /// When this run of the program began, in microseconds since 1970.
+    fn instance(&self) -> u64 {
+        unix_micros(self.0.began_at)
+    }
 }
 
 fn unix_micros(time: SystemTime) -> u64 {

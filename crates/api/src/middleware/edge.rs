@@ -32,7 +32,7 @@ pub(crate) use self::headers::request_id;
 use self::headers::{X_PROCESS_TIME, X_REQUEST_ID, add_security_headers};
 use super::{RequestNotes, framing};
 use crate::{
-    AppState, Connection,
+    AppState, Connection, CrossOrigin,
     problem::{Code, Problem},
     route_table::Route,
     trace_context::TraceParent,
@@ -97,7 +97,11 @@ pub(crate) async fn edge(
         exchange.finish(&mut answer);
         return Ok(request.into_response(answer));
     }
-    let cross_origin = &exchange.state.options().cross_origin;
+    let cross_origin = match exchange.notes.route() {
+        // Whatever other origins may do, they may not look into the service.
+        Some(route) if route.is_console() => &CrossOrigin::Nobody,
+        _ => &exchange.state.options().cross_origin,
+    };
     if let Some(mut answer) = cross_origin.answer_preflight(request.head(), exchange.notes.route()) {
         exchange.finish(&mut answer);
         return Ok(request.into_response(answer));

@@ -69,8 +69,10 @@ impl Code {
                 Never,
             ),
             Self::Forbidden => (
-                "The token is valid and does not permit this operation.",
-                "Ask whoever issues tokens for the scope that the detail names.",
+                "The token is valid and does not permit this operation; or the console was asked for in a way in which it is \
+                 not shown.",
+                "Ask whoever issues tokens for the scope that the detail names. Open the console by an address or as \
+                 localhost.",
                 Never,
             ),
             Self::NotFound => (

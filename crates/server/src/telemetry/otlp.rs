@@ -39,26 +39,7 @@ impl Export {
         Ok(Self(provider))
     }
 
-    /// A layer that exports the spans of requests and of their database work, and the statements as events of these.
-    pub(super) fn layer<S>(&self) -> impl Layer<S> + use<S>
-    where
-        S: Subscriber + for<'span> LookupSpan<'span>,
-    {
-        // ANCHOR: layer
-        let what = Targets::new()
-            .with_target("async_starter_api", LevelFilter::DEBUG)
-            .with_target("async_starter_service", LevelFilter::DEBUG)
-            .with_target("async_starter_persistence", LevelFilter::DEBUG)
-            .with_target("sqlx::query", LevelFilter::DEBUG);
-        tracing_opentelemetry::layer()
-            .with_tracer(self.0.tracer(SERVICE))
-            .with_location(false)
-            .with_threads(false)
-            .with_target(false)
-            .with_tracked_inactivity(false)
-            .with_filter(what)
-        // ANCHOR_END: layer
-    }
+    // ANCHOR: layer
 
     /// Sends what is left, and ends.
     pub(super) fn shut_down(self) {
@@ -66,6 +47,33 @@ impl Export {
             tracing::warn!(%error, "the last traces did not reach their collector");
         }
     }
+}
+
+/// A layer that exports the spans of requests and of their database work, and the statements as events of these. Where nothing is
+/// exported it wants nothing: a layer without a filter would have every span and event looked at again and again.
+pub(super) fn layer<S>(export: Option<&Export>) -> impl Layer<S> + use<S>
+where
+    S: Subscriber + for<'span> LookupSpan<'span>,
+{
+    let layers = [
+        "async_starter_api",
+        "async_starter_service",
+        "async_starter_persistence",
+        "sqlx::query",
+    ];
+    let wanted = match export {
+        Some(_) => Targets::new().with_targets(layers.map(|layer| (layer, LevelFilter::DEBUG))),
+        None => Targets::new(),
+    };
+    let layer = export.map(|export| {
+        tracing_opentelemetry::layer()
+            .with_tracer(export.0.tracer(SERVICE))
+            .with_location(false)
+            .with_threads(false)
+            .with_target(false)
+            .with_tracked_inactivity(false)
+    });
+    layer.with_filter(wanted)
 }
 
 /// What the environment says about the service; its name, unless it has none there.

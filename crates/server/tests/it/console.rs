@@ -3,12 +3,15 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use persistence::test_db::TestDatabase;
+use persistence::test_db::{TestDatabase, TestEngine};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use super::monitoring::text_of;
-use crate::support::{Answer, Server};
+use crate::{
+    shutdown::{Waiting, ann},
+    support::{Answer, Server, eventually},
+};
 
 const ATTEMPTS: usize = 600;
 const PAUSE: Duration = Duration::from_millis(50);
@@ -20,13 +23,21 @@ async fn shown(server: &Server, request_id: &str) -> Value {
         let requests = list["requests"].as_array().unwrap();
         if let Some(found) = requests.iter().find(|request| request["request_id"] == request_id) {
             let detail = server.get(&format!("/console/requests/{}", found["number"])).await.body;
-            if !detail["status"].is_null() {
+            if is_over(&detail) {
                 return detail;
             }
         }
         sleep(PAUSE).await;
     }
     panic!("the console never showed {request_id}");
+}
+
+/// Whether a request has been answered and nothing goes on for it. The thread of the SQLite driver lets go of a span some time after
+/// it has answered.
+fn is_over(request: &Value) -> bool {
+    let parts = request["batches"].as_array().unwrap().iter().chain([request]);
+    let mut steps = parts.flat_map(|part| part["steps"].as_array().unwrap());
+    !request["status"].is_null() && steps.all(|step| !step["duration_us"].is_null())
 }
 
 async fn shown_of(server: &Server, answer: &Answer) -> Value {
@@ -77,6 +88,8 @@ pub(crate) async fn a_change_is_shown_with_its_transaction_and_every_statement(d
         (duration_us - process_time * 1e6).abs() < 1.5,
         "{duration_us} {process_time}"
     );
+
+    assert_eq!(span(&request, "request")["duration_us"], request["duration_us"]);
 
     let transaction = span(&request, "transaction");
     assert_eq!(transaction["fields"], json!([["outcome", "committed"]]));
@@ -164,13 +177,13 @@ pub(crate) async fn nobody_is_named_in_the_console_and_it_does_not_watch_itself(
     let server = Server::start(&[("DATABASE_URL", db.url())]).await;
     let created = create(&server, "Secret Name", "secret.address@example.com").await;
     let again = json!({"name": "Secret Name", "email": "secret.address@example.com"});
-    assert_eq!(server.send("POST", "/api/v1/users", Some(again)).await.status, 409);
+    let refused = server.send("POST", "/api/v1/users", Some(again)).await;
+    assert_eq!(refused.status, 409);
     let looked_up = server.get("/api/v1/users?email=secret.address@example.com").await;
     let mut everything = text_of(&server, "/console/requests").await;
-    for answer in [&created, &looked_up] {
+    for answer in [&created, &refused, &looked_up] {
         everything += &shown_of(&server, answer).await.to_string();
     }
-    everything += &text_of(&server, "/console/requests/2").await;
     for secret in ["Secret", "secret"] {
         assert!(!everything.contains(secret), "{everything}");
     }
@@ -179,6 +192,77 @@ pub(crate) async fn nobody_is_named_in_the_console_and_it_does_not_watch_itself(
         "{everything}"
     );
     assert!(!everything.contains("/console"), "{everything}");
+}
+
+/// What a database says may repeat a value. It is in the log, which is for those who may read it.
+pub(crate) async fn what_the_database_says_of_a_failure_stays_out_of_the_console(db: TestDatabase) {
+    let server = Server::start(&[("DATABASE_URL", db.url())]).await;
+    db.execute("ALTER TABLE users RENAME TO hidden").await;
+    let failed = server.send("DELETE", "/api/v1/users/1", None).await;
+    assert_eq!(failed.status, 500, "{failed:?}");
+    let request = shown_of(&server, &failed).await;
+    let events = steps(&request, "event");
+    assert_eq!(events.len(), 1, "{request}");
+    assert_eq!(events[0]["message"], "request failed");
+    assert_eq!(events[0]["fields"], json!([["code", "internal"]]));
+    eventually("the log has the cause", async || server.log().contains("cause=")).await;
+}
+
+pub(crate) async fn waits_in_vain_and_repetitions_are_shown_as_such(db: TestDatabase) {
+    let ann = ann(&db).await;
+    let settings = [
+        ("DATABASE_URL", db.url()),
+        ("DB_POOL_MAX_SIZE", "1"),
+        ("DB_POOL_TIMEOUT", "1"),
+        ("DB_STATEMENT_TIMEOUT", "20"),
+        ("REQUEST_TIMEOUT", "15"),
+    ];
+    let server = Server::start(&settings).await;
+    // This one holds the only connection that can write.
+    let waiting = Waiting::start(&db, &server, &ann).await;
+    let bob = json!({"users": [{"name": "Bob", "email": "bob@example.com"}]});
+    let refused = server.send("POST", "/api/v1/users/batch", Some(bob)).await;
+    assert_eq!(refused.status, 503);
+    let request = shown_of(&server, &refused).await;
+    if db.engine() == TestEngine::Sqlite {
+        // The server gets its connection, and waits for the file, which the test holds as another process.
+        assert_eq!(request["retries"], 3, "{request}");
+        let begin = span(&request, "begin");
+        assert!(end(span(&request, "transaction")) >= end(begin), "{request}");
+    } else {
+        let waits = steps(&request, "wait");
+        assert_eq!((waits.len(), &waits[0]["in_vain"]), (1, &json!(true)), "{request}");
+        assert!(waits[0]["duration_us"].as_u64() >= Some(900_000), "{request}");
+        assert_eq!(request["wait_us"], waits[0]["duration_us"]);
+    }
+    waiting.holder.rollback().await.unwrap();
+    waiting.request.await.unwrap().unwrap();
+}
+
+pub(crate) async fn pages_of_others_cannot_read_the_console(db: TestDatabase) {
+    let server = Server::start(&[("DATABASE_URL", db.url()), ("CORS_ORIGINS", "*")]).await;
+    let origin = ("origin", "https://evil.example");
+    let api = server.get_with("/api/v1/users", &[origin]).await;
+    assert_eq!(api.header("access-control-allow-origin"), "*");
+    let read = server.get_with("/console/requests", &[origin]).await;
+    assert_eq!((read.status, read.header("access-control-allow-origin")), (200, ""));
+    for strange in [("sec-fetch-site", "cross-site"), ("host", "evil.example")] {
+        let refused = server.get_with("/console/requests", &[strange]).await;
+        assert_eq!(
+            (refused.status, &refused.body["code"]),
+            (403, &json!("forbidden")),
+            "{strange:?}"
+        );
+    }
+}
+
+pub(crate) async fn the_console_does_not_fill_the_log(db: TestDatabase) {
+    let server = Server::start(&[("DATABASE_URL", db.url())]).await;
+    for _ in 0..3 {
+        server.get("/console/requests").await;
+    }
+    server.get("/api/v1/users").await;
+    assert_eq!(server.stop().await.matches(" INFO request ").count(), 1);
 }
 
 pub(crate) async fn the_timeline_shows_the_pools_that_the_metrics_tell_of(db: TestDatabase) {
