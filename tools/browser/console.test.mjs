@@ -224,6 +224,8 @@ test("screenshots for the documents", async () => {
   for (const [locale, language] of [["en-GB", "en"], ["ja-JP", "ja"]]) {
     for (const [id, name, colorScheme] of [[changed, "change", "light"], [shared, "shared", "dark"]]) {
       const { page, close } = await openConsole(id, { locale, colorScheme });
+      // As high as what there is to see.
+      await page.setViewportSize({ width: 1280, height: 640 });
       await page.locator("#list [aria-selected=true]").scrollIntoViewIfNeeded();
       await screenshot(page, `console-${name}-${language}`);
       await close();

@@ -88,6 +88,7 @@ impl Console {
     }
 
     /// The layer of the subscriber that `console` learns from. Where there is none, it wants nothing, and costs nothing.
+    #[must_use]
     pub fn layer<S>(console: Option<&Self>) -> impl Layer<S> + use<S>
     where
         S: Subscriber + for<'span> LookupSpan<'span>,

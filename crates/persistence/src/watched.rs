@@ -257,6 +257,7 @@ impl Watched<DatabaseTransaction> {
     ///
     /// # Errors
     /// When the database refuses or does not answer.
+    // ANCHOR: commit
     pub(crate) async fn commit(self) -> Result<(), DbErr> {
         let commit = self.span.in_scope(|| tracing::debug_span!("commit"));
         let (watch, transaction) = self.split();
@@ -266,6 +267,7 @@ impl Watched<DatabaseTransaction> {
         }
         committed
     }
+    // ANCHOR_END: commit
 
     /// Rolls back.
     ///

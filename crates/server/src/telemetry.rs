@@ -79,11 +79,13 @@ impl Telemetry {
     /// What listens to the program. Each layer has a filter, also one with nothing to do: what no filter wants is found out once for
     /// each place in the code, and a layer without one would want everything.
     fn subscriber(&self, lines: lines::Lines, filter: &str) -> impl Subscriber + Send + Sync + use<> {
+        // ANCHOR: registry
         let filter = EnvFilter::new(format!("{QUIET},{filter}"));
         let registry = tracing_subscriber::registry()
             .with(lines.with_filter(filter))
             .with(acquire::layer(self.acquire_times.clone()))
             .with(Console::layer(self.console.as_ref()));
+        // ANCHOR_END: registry
         #[cfg(feature = "otel")]
         let registry = registry.with(otlp::layer(self.export.as_ref()));
         registry

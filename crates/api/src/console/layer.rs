@@ -77,6 +77,7 @@ pub(super) fn listener<S>(console: Option<&Console>) -> impl Layer<S> + use<S>
 where
     S: Subscriber + for<'span> LookupSpan<'span>,
 {
+    // ANCHOR: filtered
     let layers = LAYERS.into_iter().map(|layer| (layer, LevelFilter::DEBUG));
     let drivers = [
         (STATEMENT_TARGET, LevelFilter::DEBUG),
@@ -87,6 +88,7 @@ where
         None => Targets::new(),
     };
     console.cloned().map(Listener).with_filter(wanted)
+    // ANCHOR_END: filtered
 }
 
 impl Listener {
@@ -147,6 +149,7 @@ impl Listener {
         }
     }
 
+    // ANCHOR: over
     /// A step that is over, and took so long.
     fn over(&self, place: &Place, took_micros: u64, what: What) -> Step {
         let now = self.0.now_micros();
@@ -158,6 +161,7 @@ impl Listener {
             what,
         }
     }
+    // ANCHOR_END: over
 }
 
 impl<S: Subscriber + for<'span> LookupSpan<'span>> Layer<S> for Listener {
@@ -190,6 +194,7 @@ impl<S: Subscriber + for<'span> LookupSpan<'span>> Layer<S> for Listener {
         }
     }
 
+    // ANCHOR: follows
     fn on_follows_from(&self, id: &Id, follows: &Id, context: Context<'_, S>) {
         let batch = context.span(id).and_then(|span| place_of(&span));
         let member = context.span(follows).and_then(|span| place_of(&span));
@@ -198,6 +203,7 @@ impl<S: Subscriber + for<'span> LookupSpan<'span>> Layer<S> for Listener {
             self.0.changed();
         }
     }
+    // ANCHOR_END: follows
 
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
         let metadata = event.metadata();

@@ -40,6 +40,7 @@ pub(super) struct Busy {
 }
 
 impl PoolHistory {
+    // ANCHOR: note
     /// Notes how busy the pools are at `now_micros`.
     pub(super) fn note(&self, now_micros: u64, pools: &[PoolStatus]) {
         let at_us = now_micros - now_micros % SLICE_MICROS;
@@ -55,6 +56,7 @@ impl PoolHistory {
             }
         }
     }
+    // ANCHOR_END: note
 
     /// The slices that began at `at_us` or later, the oldest first. The last one may still change.
     pub(super) fn since(&self, at_us: u64) -> Vec<Slice> {

@@ -9,6 +9,7 @@ use std::{
     time::SystemTime,
 };
 
+// ANCHOR: bounds
 /// The most steps of one request or batch.
 const MAX_STEPS: usize = 300;
 /// The most bytes of one statement or value.
@@ -17,6 +18,7 @@ const MAX_TEXT_BYTES: usize = 2000;
 const MAX_TEXT_BYTES_IN_ALL: usize = 64 * 1024;
 /// The most batches that a request shows. An import takes part in none, other requests in one or two.
 const MAX_BATCHES: usize = 16;
+// ANCHOR_END: bounds
 
 /// What is known of a request when it begins.
 #[derive(Clone, Debug, Default)]
@@ -220,6 +222,7 @@ impl Steps {
         Some(noted.steps.len() - 1)
     }
 
+    // ANCHOR: close
     /// Takes note that work on a span pauses, or is done.
     pub(super) fn leave(&self, position: usize, at_micros: u64) {
         if let Some(step) = lock(&self.0).steps.get_mut(position) {
@@ -242,6 +245,7 @@ impl Steps {
             step.ended_micros.get_or_insert(end);
         }
     }
+    // ANCHOR_END: close
 
     /// Takes note of when a span ended, whenever it closes.
     pub(super) fn end_at(&self, position: usize, at_micros: u64) {
@@ -281,10 +285,16 @@ impl What {
         match self {
             Self::Wait { .. } => {}
             Self::Statement { sql, .. } => look(sql),
-            Self::Span { fields, .. } => fields.iter_mut().for_each(|(_, value)| look(value)),
+            Self::Span { fields, .. } => {
+                for (_, value) in fields {
+                    look(value);
+                }
+            }
             Self::Event { message, fields, .. } => {
                 look(message);
-                fields.iter_mut().for_each(|(_, value)| look(value));
+                for (_, value) in fields {
+                    look(value);
+                }
             }
         }
     }

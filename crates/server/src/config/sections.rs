@@ -181,6 +181,7 @@ fn observability(reader: &mut Reader<'_>, environment: Option<Environment>) -> O
     let otlp_endpoint = reader.read("OTEL_EXPORTER_OTLP_ENDPOINT", |text| {
         parse::unless_off(text, parse::http_url)
     });
+    // ANCHOR: console
     let console = reader.read("CONSOLE", parse::switch);
     if console == Some(true) && environment == Some(Environment::Production) {
         reader.findings.refuse(
@@ -189,6 +190,7 @@ fn observability(reader: &mut Reader<'_>, environment: Option<Environment>) -> O
             "must be off in production: whoever opened the console would see how every request is processed",
         );
     }
+    // ANCHOR_END: console
     Some(Observability {
         metrics_address: metrics_address?,
         otlp_endpoint: otlp_endpoint?,

@@ -1,6 +1,6 @@
 //! What a developer sees of a request in the console.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, fmt::Write, time::Duration};
 
 use futures_util::future::join_all;
 use persistence::test_db::{TestDatabase, TestEngine};
@@ -16,7 +16,7 @@ use crate::{
 const ATTEMPTS: usize = 600;
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// The request with this id, with all its steps, once it has been answered.
+/// The request with this id, with all its steps, once nothing about it changes any more.
 async fn shown(server: &Server, request_id: &str) -> Value {
     for _ in 0..ATTEMPTS {
         let list = server.get("/console/requests").await.body;
@@ -115,8 +115,8 @@ pub(crate) async fn a_change_is_shown_with_its_transaction_and_every_statement(d
             .map(|parent| &all[usize::try_from(parent).unwrap()]);
         parent == Some(transaction)
     });
-    let changes = |statement: &&&Value| statement["sql"].as_str().unwrap().starts_with("UPDATE");
-    assert_eq!(in_transaction.filter(changes).count(), 1, "{request}");
+    let is_update = |statement: &&&Value| statement["sql"].as_str().unwrap().starts_with("UPDATE");
+    assert_eq!(in_transaction.filter(is_update).count(), 1, "{request}");
     assert_eq!(
         request["statements"].as_u64().map(usize::try_from),
         Some(Ok(statements.len()))
@@ -135,6 +135,60 @@ pub(crate) async fn what_is_given_up_is_shown_as_a_transaction_without_an_outcom
     let transaction = span(&request, "transaction");
     assert_ne!(transaction["fields"], json!([["outcome", "committed"]]), "{request}");
 }
+
+// ANCHOR: outline
+/// The steps of a request, each on a line, below the one that it is part of and further to the right.
+fn outline(request: &Value) -> String {
+    let mut drawing = String::new();
+    draw(request["steps"].as_array().unwrap(), None, 0, &mut drawing);
+    drawing
+}
+
+fn draw(steps: &[Value], parent: Option<usize>, depth: usize, drawing: &mut String) {
+    let mut parts: Vec<_> = (0..)
+        .zip(steps)
+        .filter(|(_, step)| step["parent"] == json!(parent))
+        .collect();
+    parts.sort_by_key(|(_, step)| step["start_us"].as_i64());
+    for (position, step) in parts {
+        let title = match step["kind"].as_str().unwrap() {
+            "span" => step["name"].as_str().unwrap(),
+            "statement" => step["sql"].as_str().unwrap().split(' ').next().unwrap(),
+            kind => kind,
+        };
+        writeln!(drawing, "{:1$}{title}", "", 2 * depth).unwrap();
+        draw(steps, Some(position), depth + 1, drawing);
+    }
+}
+// ANCHOR_END: outline
+
+// ANCHOR: exercise-1
+pub(crate) async fn an_outline_tells_a_change_from_a_batch_that_was_refused(db: TestDatabase) {
+    let server = Server::start(&[("DATABASE_URL", db.url())]).await;
+    let created = create(&server, "Ann", "ann@example.com").await;
+    let path = format!("/api/v1/users/{}", created.body["id"]);
+    let changed = server.send("PATCH", &path, Some(json!({"name": "Ann Other"}))).await;
+    let taken =
+        json!({"users": [{"name": "Bob", "email": "bob@example.com"}, {"name": "Ann", "email": "ann@example.com"}]});
+    let refused = server.send("POST", "/api/v1/users/batch", Some(taken)).await;
+
+    let change = outline(&shown_of(&server, &changed).await);
+    let refusal = outline(&shown_of(&server, &refused).await);
+    let both = "request\n  handler\n    database\n      transaction\n        begin\n          wait\n";
+    for drawing in [&change, &refusal] {
+        assert!(drawing.starts_with(both), "{drawing}");
+    }
+    assert!(
+        change.contains("\n        UPDATE\n") && change.contains("\n        commit\n"),
+        "{change}"
+    );
+    // What was inserted is gone, since nothing committed it. Who was in the way is asked outside of the transaction.
+    assert!(
+        refusal.contains("\n        INSERT\n") && refusal.contains("\n      SELECT\n") && !refusal.contains("commit"),
+        "{refusal}"
+    );
+}
+// ANCHOR_END: exercise-1
 
 /// Asks many times at once for the same, until the console shows a request that shared its statement.
 async fn shared(server: &Server, path: &str) -> Value {
@@ -172,6 +226,36 @@ pub(crate) async fn requests_that_share_a_statement_name_each_other(db: TestData
         assert_eq!(same.count(), 1, "{other}");
     }
 }
+
+// ANCHOR: exercise-2
+pub(crate) async fn of_forty_reads_at_once_the_console_and_the_metrics_count_the_same_statements(db: TestDatabase) {
+    let server = Server::start(&[("DATABASE_URL", db.url())]).await;
+    let created = create(&server, "Ann", "ann@example.com").await;
+    let path = format!("/api/v1/users/{}", created.body["id"]);
+    let answers = join_all((0..40).map(|_| server.get(&path))).await;
+    let (mut batches, mut statements) = (BTreeSet::new(), 0);
+    for answer in &answers {
+        let request = shown_of(&server, answer).await;
+        let batch = &request["batches"][0];
+        assert_eq!(
+            (&request["statements"], steps(&request, "statement").len()),
+            (&json!(1), 0)
+        );
+        // All who share a batch tell of it. The first member names it.
+        if batches.insert(batch["members"][0]["number"].as_u64()) {
+            statements += steps(batch, "statement").len();
+        }
+    }
+    assert_eq!(statements, batches.len(), "one for each batch");
+    let metrics = text_of(&server, "/metrics").await;
+    for sample in [
+        format!("coalesced_batch_size_count{{kind=\"read\"}} {statements}"),
+        "coalesced_batch_size_sum{kind=\"read\"} 40.0".to_owned(),
+    ] {
+        assert!(metrics.contains(&sample), "{sample}\n{metrics}");
+    }
+}
+// ANCHOR_END: exercise-2
 
 pub(crate) async fn nobody_is_named_in_the_console_and_it_does_not_watch_itself(db: TestDatabase) {
     let server = Server::start(&[("DATABASE_URL", db.url())]).await;

@@ -99,17 +99,6 @@ fn main() -> ExitCode {
         monitoring::waits_of_requests_for_a_connection_are_measured_and_those_of_probes_are_not,
         monitoring::metrics_can_have_a_listener_of_their_own_that_lives_until_the_end,
         monitoring::a_log_for_machines_is_flat_and_tells_request_and_trace,
-        console::a_change_is_shown_with_its_transaction_and_every_statement,
-        console::what_is_given_up_is_shown_as_a_transaction_without_an_outcome,
-        console::requests_that_share_a_statement_name_each_other,
-        console::nobody_is_named_in_the_console_and_it_does_not_watch_itself,
-        console::what_the_database_says_of_a_failure_stays_out_of_the_console,
-        console::waits_in_vain_and_repetitions_are_shown_as_such,
-        console::pages_of_others_cannot_read_the_console,
-        console::the_console_does_not_fill_the_log,
-        console::the_timeline_shows_the_pools_that_the_metrics_tell_of,
-        console::the_page_is_one_of_this_host_alone_and_told_only_what_is_new,
-        console::where_it_is_off_the_console_does_not_exist,
     ];
     cases.extend(on_every_empty_engine![
         starting::a_development_start_brings_the_schema_up_to_date,
@@ -140,7 +129,29 @@ fn main() -> ExitCode {
         .into_iter()
         .map(|case| case.only_on(TestEngine::MariaDb).needing(replicas::REPLICAS)),
     );
-    test_db::main([cases, on_clusters(), exercises::cases()].concat())
+    cases.extend(of_the_console());
+    cases.extend(on_clusters());
+    cases.extend(exercises::cases());
+    test_db::main(cases)
+}
+
+/// What developers see.
+fn of_the_console() -> Vec<TestCase> {
+    on_every_engine![
+        console::a_change_is_shown_with_its_transaction_and_every_statement,
+        console::what_is_given_up_is_shown_as_a_transaction_without_an_outcome,
+        console::requests_that_share_a_statement_name_each_other,
+        console::an_outline_tells_a_change_from_a_batch_that_was_refused,
+        console::of_forty_reads_at_once_the_console_and_the_metrics_count_the_same_statements,
+        console::nobody_is_named_in_the_console_and_it_does_not_watch_itself,
+        console::what_the_database_says_of_a_failure_stays_out_of_the_console,
+        console::waits_in_vain_and_repetitions_are_shown_as_such,
+        console::pages_of_others_cannot_read_the_console,
+        console::the_console_does_not_fill_the_log,
+        console::the_timeline_shows_the_pools_that_the_metrics_tell_of,
+        console::the_page_is_one_of_this_host_alone_and_told_only_what_is_new,
+        console::where_it_is_off_the_console_does_not_exist,
+    ]
 }
 
 /// What needs several servers that are one database.

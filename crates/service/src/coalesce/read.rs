@@ -91,6 +91,7 @@ impl<R: ReadTogether> ReadCoalescer<R> {
     }
     // ANCHOR_END: get
 
+    // ANCHOR: run
     async fn run(self, mut runner: Runner<Member<R>>) {
         while let Some(batch) = runner.next_batch(|waiting| self.choose(waiting)) {
             note_size(&self.batch_sizes, batch.len());
@@ -102,6 +103,7 @@ impl<R: ReadTogether> ReadCoalescer<R> {
             wait_patiently(&self.runtime, self.patience, work).await;
         }
     }
+    // ANCHOR_END: run
 
     /// The first in the queue, without those that nobody waits for any more.
     // ANCHOR: choose

@@ -7,7 +7,7 @@ use api::CrossOrigin;
 
 use super::{Scene, assert_contains, effective};
 use crate::config::table::VARIABLES;
-use crate::config::variable::{DefaultValue, Support, find};
+use crate::config::variable::{DefaultValue, find};
 use crate::config::{Environment, reference_table};
 
 const EXAMPLE: &str = include_str!("../../../../../.env.example");
