@@ -15,7 +15,6 @@ use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 
 use crate::machine::{Machine, git_commit};
-use crate::product::Product;
 use crate::report;
 use measure::Lab;
 use place::Place;
@@ -176,7 +175,7 @@ pub(crate) async fn run(options: &Options) -> Result<ExitCode> {
 }
 
 async fn measured(lab: &Lab, only: Option<Experiment>) -> Result<Record> {
-    let product = Product::new(&lab.binary, &lab.folder, &[])?;
+    let product = lab.product(&[])?;
     let load_average = fs::read_to_string("/proc/loadavg").ok();
     let load_average = load_average.and_then(|text| text.split_whitespace().next()?.parse().ok());
     let database = lab.place.prepare(&product, 0).await?;

@@ -17,7 +17,7 @@ const DATABASE_URL: &str = "DATABASE_URL";
 /// Options of `cargo xtask lab`.
 #[derive(Args)]
 #[command(
-    after_help = "Takes about four minutes after the build; the quieter the machine, the better. docs/en/lab.md tells how to read it.\n\
+    after_help = "Takes about five minutes after the build; the quieter the machine, the better. docs/en/lab.md tells how to read it.\n\
     On a server, the database that is named must have no users and no tables but the product's: it is filled, and left with\n\
     the product's tables, without users. If it does not exist, it is made, and dropped at the end."
 )]

@@ -270,7 +270,6 @@ mod tests {
     use super::*;
     use crate::report;
 
-    // ANCHOR: refusal
     #[test]
     fn a_database_that_somebody_uses_is_refused_with_its_name_and_the_reason() {
         let users = Seen {
@@ -286,7 +285,6 @@ mod tests {
         let refusal = others.claim("shop").unwrap_err().to_string();
         assert!(refusal.contains("tables that are not the product's"), "{refusal}");
     }
-    // ANCHOR_END: refusal
 
     #[test]
     fn a_database_without_users_is_left_and_one_that_the_lab_made_is_dropped() {

@@ -44,8 +44,8 @@ pub(super) fn text(experiment: Experiment, rows: &[Row]) -> String {
             grouped(row.requests_per_second.median),
             millis(row.p50_micros),
             millis(row.p99_micros),
-            ratio(row.ratio.median),
-            format!("{} to {}", ratio(row.ratio.min), ratio(row.ratio.max)),
+            times(row.ratio.median),
+            format!("{} to {}", times(row.ratio.min), times(row.ratio.max)),
         ]);
     }
     if let Some(column) = experiment.own_column() {
@@ -65,6 +65,15 @@ fn own(experiment: Experiment, value: Option<f64>) -> String {
         (_, None) => "–".to_owned(),
         (Experiment::Pool, Some(micros)) => format!("{} ms", millis(micros)),
         (_, Some(requests)) => format!("{requests:.1}"),
+    }
+}
+
+/// A ratio, with another place where it would hardly be told from nothing.
+fn times(value: f64) -> String {
+    if value < 0.1 {
+        format!("{value:.3}×")
+    } else {
+        ratio(value)
     }
 }
 

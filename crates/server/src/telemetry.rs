@@ -2,6 +2,7 @@
 //! traces.
 
 mod acquire;
+mod around;
 mod lines;
 #[cfg(feature = "otel")]
 mod otlp;

@@ -12,8 +12,11 @@ fn what_was_kept_obeys_littles_law() {
         for row in &run.experiments[&Experiment::Concurrency] {
             let at_once = row.requests_per_second.median * row.p50_micros / 1e6;
             let share = at_once / f64::from(u32::try_from(row.key.at).unwrap());
-            // The law is about the mean. The median lies below it, for some requests take much longer than most.
-            assert!((0.5..1.2).contains(&share), "{share} in {row:?}");
+            // The law is about the mean, and the median lies below that: a few requests take much longer than most.
+            assert!(share < 1.2, "{share} in {row:?}");
+            if row.p99_micros < 4.0 * row.p50_micros {
+                assert!(share > 0.6, "{share} in {row:?}");
+            }
         }
     }
 }

@@ -15,7 +15,7 @@ use std::{
 };
 
 use tracing::{
-    Event, Level, Subscriber,
+    Dispatch, Event, Level, Subscriber,
     field::{Field, Visit},
     span::{Attributes, Id, Record},
 };
@@ -26,10 +26,10 @@ use tracing_subscriber::{
         time::{FormatTime, SystemTime},
     },
     layer::Context,
-    registry::LookupSpan,
+    registry::{Extensions, LookupSpan},
 };
 
-use super::writer::LineWriter;
+use super::{around::Around, writer::LineWriter};
 use crate::config::LogFormat;
 
 /// The most bytes of one value that a line shows. A batch of a thousand users is a statement of some 36 000.
@@ -52,6 +52,7 @@ const FOR_EXPORT: &str = "otel.";
 pub(super) struct Lines {
     form: Form,
     writer: LineWriter,
+    around: Around,
 }
 
 /// How lines look.
@@ -76,6 +77,7 @@ impl Lines {
         Self {
             form: Form { format, colours },
             writer,
+            around: Around::default(),
         }
     }
 }
@@ -95,6 +97,10 @@ impl Form {
 }
 
 impl<S: Subscriber + for<'span> LookupSpan<'span>> Layer<S> for Lines {
+    fn on_register_dispatch(&self, subscriber: &Dispatch) {
+        self.around.belong_to(subscriber);
+    }
+
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
         if let Some(span) = context.span(id) {
             let mut fields = Fields::new(self.form.format);
@@ -112,7 +118,8 @@ impl<S: Subscriber + for<'span> LookupSpan<'span>> Layer<S> for Lines {
     }
 
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
-        if let Ok(line) = self.form.line(event, &Fields::of(self.form.format, event, &context)) {
+        let fields = Fields::of(self.form.format, event, &context, &self.around);
+        if let Ok(line) = self.form.line(event, &fields) {
             self.writer.write(*event.metadata().level(), &line);
         }
     }
@@ -171,16 +178,20 @@ impl Fields {
 
     // ANCHOR: of
     /// Those of an event, then those of the spans around it.
-    fn of<S>(format: LogFormat, event: &Event<'_>, context: &Context<'_, S>) -> Self
+    fn of<S>(format: LogFormat, event: &Event<'_>, context: &Context<'_, S>, around: &Around) -> Self
     where
         S: Subscriber + for<'span> LookupSpan<'span>,
     {
         let mut fields = Self::new(format);
         event.record(&mut fields);
-        for span in context.event_scope(event).into_iter().flatten() {
-            if let Some(of_span) = span.extensions().get::<Self>() {
+        let mut add = |extensions: &Extensions<'_>| {
+            if let Some(of_span) = extensions.get::<Self>() {
                 fields.add_those_that_lack(of_span);
             }
+        };
+        match context.event_scope(event) {
+            Some(spans) => spans.for_each(|span| add(&span.extensions())),
+            None => around.each(add),
         }
         fields
     }
@@ -299,6 +310,7 @@ mod tests {
         let lines = Lines {
             form,
             writer: writer.clone(),
+            around: Around::default(),
         };
         tracing::subscriber::with_default(tracing_subscriber::registry().with(lines), events);
         writer.flush();

@@ -47,6 +47,7 @@ impl Export {
     }
 }
 
+// ANCHOR: layer
 /// A layer that exports the spans of requests and of their database work, and the statements as events of these. Where nothing is
 /// exported it wants nothing: a layer without a filter would have every span and event looked at again and again.
 pub(super) fn layer<S>(export: Option<&Export>) -> impl Layer<S> + use<S>
@@ -75,6 +76,7 @@ where
     layer.with_filter(wanted)
     // ANCHOR_END: layer
 }
+// ANCHOR_END: layer
 
 /// What the environment says about the service; its name, unless it has none there.
 fn resource() -> Resource {

@@ -9,6 +9,26 @@ use crate::support::{Server, run};
 
 const PASSWORD: &str = "correct-horse-battery-staple";
 
+pub(crate) async fn a_statement_is_logged_under_the_id_of_its_request(db: TestDatabase) {
+    // The spans between a request and its statement are of no interest to the log, and of some to the console.
+    for console in ["on", "off"] {
+        let settings = [
+            ("DATABASE_URL", db.url()),
+            ("LOG_LEVEL", "info,sqlx::query=debug"),
+            ("CONSOLE", console),
+        ];
+        let server = Server::start(&settings).await;
+        for path in ["/api/v1/users/1", "/api/v1/users?cursor=&email=ann@example.com"] {
+            server.get_with(path, &[("x-request-id", "look-1")]).await;
+        }
+        let log = server.stop().await;
+        let statements = log
+            .lines()
+            .filter(|line| line.contains("FROM") && line.contains(" request_id=look-1"));
+        assert_eq!(statements.count(), 2, "console {console}: {log}");
+    }
+}
+
 pub(crate) async fn names_and_addresses_of_users_stay_out_of_the_log(db: TestDatabase) {
     // Every statement counts as slow, and is logged.
     let settings = [

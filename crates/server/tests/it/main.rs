@@ -74,6 +74,7 @@ fn main() -> ExitCode {
         transfer::a_client_that_takes_nothing_of_an_export_is_cut_off,
         transfer::the_commands_work_on_every_database,
         logging::names_and_addresses_of_users_stay_out_of_the_log,
+        logging::a_statement_is_logged_under_the_id_of_its_request,
         logging::the_password_of_the_database_stays_out_of_all_output,
         hostile::framing::a_request_whose_length_is_in_doubt_is_refused_and_nothing_behind_it_is_read,
         hostile::framing::what_only_looks_odd_is_read_as_it_is_meant,

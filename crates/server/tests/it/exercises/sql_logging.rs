@@ -6,11 +6,11 @@ use serde_json::{Value, json};
 use crate::support::{Server, eventually};
 
 // ANCHOR: exercise-1
-/// A server that logs every statement, and the spans that lead from a request to it, for machines.
+/// A server that logs every statement, for machines.
 async fn talkative(db: &TestDatabase) -> Server {
     Server::start(&[
         ("DATABASE_URL", db.url()),
-        ("LOG_LEVEL", "info,sqlx::query=debug,async_starter=debug"),
+        ("LOG_LEVEL", "info,sqlx::query=debug"),
         ("LOG_FORMAT", "json"),
     ])
     .await
