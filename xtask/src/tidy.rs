@@ -44,6 +44,27 @@ fn every_rust_file_opens_by_saying_what_lives_in_it() {
     assert_eq!(silent, Vec::<String>::new(), "these files do not open with `//!`");
 }
 
+/// A file that passes this wants to be split.
+const MAX_LINES: usize = 400;
+
+#[test]
+fn no_rust_file_has_grown_out_of_one_sitting() {
+    let mut long = Vec::new();
+    for folder in ["crates", "xtask", "bench", "fuzz"] {
+        for file in files_below(&workspace::root().join(folder), "rs") {
+            let lines = fs::read_to_string(&file).unwrap().lines().count();
+            if lines > MAX_LINES {
+                long.push(format!("{}: {lines}", relative(&file)));
+            }
+        }
+    }
+    assert_eq!(
+        long,
+        Vec::<String>::new(),
+        "these files have more than {MAX_LINES} lines"
+    );
+}
+
 #[test]
 fn the_documents_name_files_that_exist() {
     let root = workspace::root();

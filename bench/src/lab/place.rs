@@ -12,6 +12,8 @@ use crate::session::Session;
 
 /// Tells a database that the lab made from one that was there before.
 const MARKER: &str = "async_starter_lab";
+/// The product's tables.
+const PRODUCT_TABLES: [&str; 4] = ["idempotency_keys", "replication_beats", "seaql_migrations", "users"];
 /// MySQL's number for a database that does not exist, and PostgreSQL's code.
 const MYSQL_UNKNOWN_DATABASE: u16 = 1049;
 const POSTGRES_UNKNOWN_DATABASE: &str = "3D000";
@@ -71,7 +73,7 @@ impl Place {
                 database,
                 is_ours: false,
             } => format!(
-                "The database {} on {}, which has no users. The lab fills it, and leaves the product's tables in it, without users.",
+                "The database {} on {}, which is empty. The lab makes the product's tables in it, and drops them at the end.",
                 database.given_name(),
                 database.engine().title()
             ),
@@ -120,8 +122,9 @@ impl Place {
                 database,
                 is_ours: false,
             } => {
-                if Seen::in_database(database).await?.users != Users::NoTable {
-                    empty(database).await?;
+                let mut session = Session::open(&database.url).await?;
+                for table in PRODUCT_TABLES {
+                    session.execute(format!("DROP TABLE IF EXISTS {table}")).await?;
                 }
                 Ok(())
             }
@@ -190,133 +193,87 @@ async fn empty(database: &Database) -> Result<()> {
     session.execute("TRUNCATE TABLE users".to_owned()).await
 }
 
-/// The product's table in a database.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Users {
-    #[default]
-    NoTable,
-    Nobody,
-    Somebody,
-}
-
 /// What is in a database.
 #[derive(Clone, Copy, Debug, Default)]
 struct Seen {
-    /// Tables that are not the product's.
-    has_other_tables: bool,
-    users: Users,
+    has_tables: bool,
     /// The lab made it, and was cut off.
     has_marker: bool,
 }
 
 impl Seen {
     async fn in_database(database: &Database) -> Result<Self> {
-        let [others, users, marker] = if database.engine() == Engine::Postgres {
+        let [tables, marker] = if database.engine() == Engine::Postgres {
             [
-                "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = CURRENT_SCHEMA() AND table_name NOT IN \
-                 ('users', 'idempotency_keys', 'replication_beats', 'seaql_migrations', 'async_starter_lab')",
-                "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = CURRENT_SCHEMA() AND table_name = 'users'",
+                "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = CURRENT_SCHEMA()",
                 "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = CURRENT_SCHEMA() \
                  AND table_name = 'async_starter_lab'",
             ]
         } else {
             [
-                "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name NOT IN \
-                 ('users', 'idempotency_keys', 'replication_beats', 'seaql_migrations', 'async_starter_lab')",
-                "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = 'users'",
+                "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = DATABASE()",
                 "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = DATABASE() \
                  AND table_name = 'async_starter_lab'",
             ]
         };
         let mut session = Session::open(&database.url).await?;
-        let is_any = |counts: &[i64]| counts.iter().any(|count| *count > 0);
-        let users = if !is_any(&session.numbers(users).await?) {
-            Users::NoTable
-        } else if is_any(&session.numbers("SELECT COUNT(*) FROM users").await?) {
-            Users::Somebody
-        } else {
-            Users::Nobody
-        };
+        let is_any = |counts: Vec<i64>| counts.iter().any(|count| *count > 0);
         Ok(Self {
-            has_other_tables: is_any(&session.numbers(others).await?),
-            users,
-            has_marker: is_any(&session.numbers(marker).await?),
+            has_tables: is_any(session.numbers(tables).await?),
+            has_marker: is_any(session.numbers(marker).await?),
         })
     }
 
-    /// Whether the lab made it; an error if it belongs to somebody else.
+    /// Whether the lab made it; an error if it belongs to somebody else. The product's own tables count as somebody else's, also
+    /// without rows: a service may be about to fill them.
     fn claim(self, name: &str) -> Result<bool> {
-        let what = if self.has_marker {
-            return Ok(true);
-        } else if self.has_other_tables {
-            "tables that are not the product's"
-        } else if self.users == Users::Somebody {
-            "users"
-        } else {
-            return Ok(false);
-        };
-        bail!(
-            "the database {name} has {what}, and nothing in it was touched. The lab fills and empties the table of users, so \
-             it takes a database without users and without other tables, or one that does not exist yet, which it makes and \
-             drops: please name another"
-        )
+        if self.has_tables && !self.has_marker {
+            bail!(
+                "the database {name} has tables, and nothing in it was touched. The lab fills and empties the table of \
+                 users, so it takes a database without tables, or one that does not exist yet, which it makes and drops: \
+                 please name another"
+            );
+        }
+        Ok(self.has_marker)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
     use std::fs;
 
     use super::*;
     use crate::report;
 
     #[test]
-    fn a_database_that_somebody_uses_is_refused_with_its_name_and_the_reason() {
-        let users = Seen {
-            users: Users::Somebody,
-            ..Seen::default()
+    fn a_database_with_tables_is_refused_by_name() {
+        let used = Seen {
+            has_tables: true,
+            has_marker: false,
         };
-        let refusal = users.claim("shop").unwrap_err().to_string();
-        assert!(refusal.contains("the database shop has users"), "{refusal}");
-        let others = Seen {
-            has_other_tables: true,
-            ..Seen::default()
-        };
-        let refusal = others.claim("shop").unwrap_err().to_string();
-        assert!(refusal.contains("tables that are not the product's"), "{refusal}");
+        let refusal = used.claim("shop").unwrap_err().to_string();
+        assert!(refusal.contains("the database shop has tables"), "{refusal}");
     }
 
     #[test]
-    fn a_database_without_users_is_left_and_one_that_the_lab_made_is_dropped() {
+    fn an_empty_database_is_left_and_one_that_the_lab_made_is_dropped() {
         assert!(!Seen::default().claim("empty").unwrap());
-        let migrated = Seen {
-            users: Users::Nobody,
-            ..Seen::default()
-        };
-        assert!(!migrated.claim("migrated").unwrap());
         let cut_off = Seen {
+            has_tables: true,
             has_marker: true,
-            users: Users::Somebody,
-            ..Seen::default()
         };
         assert!(cut_off.claim("lab").unwrap());
     }
 
     #[test]
-    fn the_product_has_no_tables_that_the_lab_takes_for_those_of_others() {
+    fn every_table_of_the_product_is_dropped_from_a_database_that_is_left() {
         let script = fs::read_to_string(report::root().join("init.sql")).unwrap();
-        let source = fs::read_to_string(report::root().join("bench/src/lab/place.rs")).unwrap();
-        let tables: Vec<&str> = script
+        let tables: BTreeSet<&str> = script
             .split("CREATE TABLE `")
             .skip(1)
             .filter_map(|rest| rest.split('`').next())
             .collect();
-        assert!(tables.len() >= 4, "{tables:?}");
-        for table in tables {
-            let named = source
-                .lines()
-                .filter(|line| line.contains(&format!("'{table}'")) && line.contains(MARKER));
-            assert_eq!(named.count(), 2, "{table}");
-        }
+        assert_eq!(tables, BTreeSet::from(PRODUCT_TABLES));
     }
 }

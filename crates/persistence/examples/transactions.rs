@@ -93,7 +93,6 @@ async fn insert_and_never_commit(database: &Database) -> anyhow::Result<()> {
 }
 // ANCHOR_END: never-commit
 
-// ANCHOR: save-twice
 /// Two people have seen the same user, and save one after the other.
 async fn save_twice(database: &Database, seen: &User, precondition: &Precondition) -> anyhow::Result<()> {
     for name in ["Ann Lee", "Ann Smith"] {
@@ -104,7 +103,6 @@ async fn save_twice(database: &Database, seen: &User, precondition: &Preconditio
     }
     Ok(())
 }
-// ANCHOR_END: save-twice
 
 async fn rename(
     database: &Database,

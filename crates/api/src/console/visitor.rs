@@ -14,7 +14,7 @@ use std::{
 use actix_web::{
     FromRequest, HttpRequest,
     dev::Payload,
-    http::header::{HOST, HeaderMap},
+    http::header::{HOST, HeaderMap, HeaderValue},
 };
 
 use crate::problem::{Code, Problem};
@@ -34,7 +34,7 @@ impl FromRequest for Visitor {
 }
 
 fn check(headers: &HeaderMap) -> Result<(), Problem> {
-    let site = headers.get(SEC_FETCH_SITE).map(|site| site.as_bytes());
+    let site = headers.get(SEC_FETCH_SITE).map(HeaderValue::as_bytes);
     if !matches!(site, None | Some(b"same-origin" | b"none")) {
         return Err(refused("The console is shown to no page but its own"));
     }
@@ -63,7 +63,7 @@ fn is_unmistakable(host: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use actix_web::http::header::{HeaderName, HeaderValue};
+    use actix_web::http::header::HeaderName;
 
     use super::*;
 

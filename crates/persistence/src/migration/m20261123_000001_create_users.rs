@@ -7,7 +7,6 @@ use sea_orm::{
 
 use crate::engine::{new_table, string_column, written_at_column};
 
-// ANCHOR: up
 pub(super) fn up(backend: DbBackend) -> String {
     let table = new_table(backend, "users")
         .col(
@@ -26,7 +25,6 @@ pub(super) fn up(backend: DbBackend) -> String {
         .to_owned();
     backend.build(&table).to_string()
 }
-// ANCHOR_END: up
 
 pub(super) fn down(backend: DbBackend) -> String {
     backend.build(Table::drop().table("users")).to_string()

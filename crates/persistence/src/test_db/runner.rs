@@ -18,6 +18,8 @@ pub struct TestCase {
     pub needs: Option<&'static str>,
     /// The only engine that the test is about, if there is one.
     pub only: Option<TestEngine>,
+    /// An engine that the test has nothing to say about, if there is one.
+    pub except: Option<TestEngine>,
     /// The function.
     pub run: fn(TestDatabase) -> Pin<Box<dyn Future<Output = ()> + Send>>,
 }
@@ -34,6 +36,15 @@ impl TestCase {
     pub fn needing(self, variable: &'static str) -> Self {
         Self {
             needs: Some(variable),
+            ..self
+        }
+    }
+
+    /// Marks a test that has nothing to say about this engine.
+    #[must_use]
+    pub fn except_on(self, engine: TestEngine) -> Self {
+        Self {
+            except: Some(engine),
             ..self
         }
     }
@@ -64,6 +75,7 @@ macro_rules! on_every_engine {
             migrated: true,
             needs: None,
             only: None,
+            except: None,
             run: |database| ::std::boxed::Box::pin($test(database)),
         }),*]
     };
@@ -79,6 +91,7 @@ macro_rules! on_every_empty_engine {
             migrated: false,
             needs: None,
             only: None,
+            except: None,
             run: |database| ::std::boxed::Box::pin($test(database)),
         }),*]
     };
@@ -90,7 +103,9 @@ macro_rules! on_every_empty_engine {
 pub fn main(cases: Vec<TestCase>) -> ExitCode {
     let mut trials = Vec::new();
     for engine in TestEngine::ALL {
-        let cases = cases.iter().filter(|case| case.only.is_none_or(|only| only == engine));
+        let cases = cases
+            .iter()
+            .filter(|case| case.only.is_none_or(|only| only == engine) && case.except != Some(engine));
         for case in cases {
             let case = *case;
             let name = format!("{engine}::{}", case.name.replace(' ', ""));

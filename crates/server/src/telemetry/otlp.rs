@@ -54,7 +54,6 @@ pub(super) fn layer<S>(export: Option<&Export>) -> impl Layer<S> + use<S>
 where
     S: Subscriber + for<'span> LookupSpan<'span>,
 {
-    // ANCHOR: layer
     let layers = [
         "async_starter_api",
         "async_starter_service",
@@ -74,7 +73,6 @@ where
             .with_tracked_inactivity(false)
     });
     layer.with_filter(wanted)
-    // ANCHOR_END: layer
 }
 // ANCHOR_END: layer
 

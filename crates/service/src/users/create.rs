@@ -208,7 +208,6 @@ impl OnceWork for CreateMany {
     }
 }
 
-// ANCHOR: insert-all
 async fn insert_all(database: &Database, batch: &UserBatch, caller: &Caller) -> Result<Vec<User>, PersistenceError> {
     caller.check_presence()?;
     let transaction = database.begin().await?;
@@ -218,7 +217,6 @@ async fn insert_all(database: &Database, batch: &UserBatch, caller: &Caller) -> 
     caller.commit(transaction).await?;
     Ok(users)
 }
-// ANCHOR_END: insert-all
 
 /// Runs `insert`, and where an address of the batch is not free, finds out all that are not.
 ///
