@@ -5,7 +5,7 @@ import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { extname, join, normalize } from "node:path";
 import { after, before, test } from "node:test";
-import { openPage, screenshot, setting, startBrowser } from "./harness.mjs";
+import { openPage, setting, startBrowser } from "./harness.mjs";
 
 const TYPES = { ".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml", ".png": "image/png", ".json": "application/json", ".woff2": "font/woff2", ".wasm": "application/wasm" };
 
@@ -81,10 +81,4 @@ test("the search finds chapters in both languages", async () => {
     assertClean();
     await close();
   }
-});
-
-test("screenshots of a chapter", async () => {
-  const { page, close } = await openPage(browser, `${origin}/en/transactions.html`, { colorScheme: "dark" });
-  await screenshot(page, "book-transactions-dark");
-  await close();
 });
