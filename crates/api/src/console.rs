@@ -87,13 +87,13 @@ impl Console {
         }))
     }
 
-    /// The layer of the subscriber that `console` learns from. Where there is none, it wants nothing, and costs nothing.
+    /// The layer of the subscriber that this console learns from.
     #[must_use]
-    pub fn layer<S>(console: Option<&Self>) -> impl Layer<S> + use<S>
+    pub fn layer<S>(&self) -> impl Layer<S> + use<S>
     where
         S: Subscriber + for<'span> LookupSpan<'span>,
     {
-        layer::listener(console)
+        layer::listener(self)
     }
 
     /// Keeps looking at the pools, ten times a second; between two looks it is told of every connection that is borrowed.

@@ -13,7 +13,11 @@ use std::{io::stderr, thread};
 use anyhow::Context;
 use api::Console;
 use persistence::Histogram;
+use tracing::Dispatch;
+#[cfg(feature = "otel")]
 use tracing::Subscriber;
+#[cfg(feature = "otel")]
+use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{EnvFilter, Layer, layer::SubscriberExt, util::SubscriberInitExt};
 
 use crate::config::Config;
@@ -77,19 +81,38 @@ impl Telemetry {
         Ok(telemetry)
     }
 
-    /// What listens to the program. Each layer has a filter, also one with nothing to do: what no filter wants is found out once for
-    /// each place in the code, and a layer without one would want everything.
-    fn subscriber(&self, lines: lines::Lines, filter: &str) -> impl Subscriber + Send + Sync + use<> {
-        // ANCHOR: registry
+    /// What listens to the program. Each layer has a filter: one without any would want everything, and every span and event would
+    /// be looked at again and again. And a layer that has nothing to do is left out: each that is there costs something whenever
+    /// work on a request goes on, also where its filter wants nothing.
+    fn subscriber(&self, lines: lines::Lines, filter: &str) -> Dispatch {
         let filter = EnvFilter::new(format!("{QUIET},{filter}"));
+        // ANCHOR: registry
         let registry = tracing_subscriber::registry()
             .with(lines.with_filter(filter))
-            .with(acquire::layer(self.acquire_times.clone()))
-            .with(Console::layer(self.console.as_ref()));
+            .with(acquire::layer(self.acquire_times.clone()));
+        match &self.console {
+            Some(console) => self.with_export(registry.with(console.layer())),
+            None => self.with_export(registry),
+        }
         // ANCHOR_END: registry
-        #[cfg(feature = "otel")]
-        let registry = registry.with(otlp::layer(self.export.as_ref()));
-        registry
+    }
+
+    /// The same with the exporter of traces, if there is one.
+    #[cfg(feature = "otel")]
+    fn with_export<S>(&self, subscriber: S) -> Dispatch
+    where
+        S: Subscriber + for<'span> LookupSpan<'span> + Send + Sync,
+    {
+        match &self.export {
+            Some(export) => subscriber.with(export.layer()).into(),
+            None => subscriber.into(),
+        }
+    }
+
+    #[cfg(not(feature = "otel"))]
+    #[expect(clippy::unused_self, reason = "with the feature `otel` it is used")]
+    fn with_export(&self, subscriber: impl Into<Dispatch>) -> Dispatch {
+        subscriber.into()
     }
 
     /// Where waits for a connection are noted.

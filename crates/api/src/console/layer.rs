@@ -69,11 +69,8 @@ impl Place {
     }
 }
 
-/// Listens for `console` to what concerns requests, and to nothing else; to nothing at all where there is no console.
-///
-/// A layer that is absent must have a filter, too: one without a filter might want anything, so that every span and event in the
-/// program would be looked at again and again, instead of once.
-pub(super) fn listener<S>(console: Option<&Console>) -> impl Layer<S> + use<S>
+/// Listens for `console` to what concerns requests, and to nothing else.
+pub(super) fn listener<S>(console: &Console) -> impl Layer<S> + use<S>
 where
     S: Subscriber + for<'span> LookupSpan<'span>,
 {
@@ -83,11 +80,7 @@ where
         (STATEMENT_TARGET, LevelFilter::DEBUG),
         (WAIT_TARGET, LevelFilter::TRACE),
     ];
-    let wanted = match console {
-        Some(_) => Targets::new().with_targets(layers.chain(drivers)),
-        None => Targets::new(),
-    };
-    console.cloned().map(Listener).with_filter(wanted)
+    Listener(console.clone()).with_filter(Targets::new().with_targets(layers.chain(drivers)))
     // ANCHOR_END: filtered
 }
 
@@ -293,7 +286,7 @@ mod tests {
         // While there is but one subscriber, `tracing` asks only the thread that comes first to a span whether anybody wants
         // it, which may be the thread of another test; and remembers the answer.
         let _second = tracing::Dispatch::new(tracing::subscriber::NoSubscriber::new());
-        let subscriber = tracing_subscriber::registry().with(Console::layer(Some(&console)));
+        let subscriber = tracing_subscriber::registry().with(console.layer());
         let listening = tracing::subscriber::set_default(subscriber);
         work.await;
         drop(listening);

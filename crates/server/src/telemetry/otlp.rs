@@ -39,6 +39,29 @@ impl Export {
         Ok(Self(provider))
     }
 
+    // ANCHOR: layer
+    /// A layer that exports the spans of requests and of their database work, and the statements as events of these.
+    pub(super) fn layer<S>(&self) -> impl Layer<S> + use<S>
+    where
+        S: Subscriber + for<'span> LookupSpan<'span>,
+    {
+        let layers = [
+            "async_starter_api",
+            "async_starter_service",
+            "async_starter_persistence",
+            "sqlx::query",
+        ];
+        let wanted = Targets::new().with_targets(layers.map(|layer| (layer, LevelFilter::DEBUG)));
+        tracing_opentelemetry::layer()
+            .with_tracer(self.0.tracer(SERVICE))
+            .with_location(false)
+            .with_threads(false)
+            .with_target(false)
+            .with_tracked_inactivity(false)
+            .with_filter(wanted)
+    }
+    // ANCHOR_END: layer
+
     /// Sends what is left, and ends.
     pub(super) fn shut_down(self) {
         if let Err(error) = self.0.shutdown_with_timeout(PATIENCE) {
@@ -46,35 +69,6 @@ impl Export {
         }
     }
 }
-
-// ANCHOR: layer
-/// A layer that exports the spans of requests and of their database work, and the statements as events of these. Where nothing is
-/// exported it wants nothing: a layer without a filter would have every span and event looked at again and again.
-pub(super) fn layer<S>(export: Option<&Export>) -> impl Layer<S> + use<S>
-where
-    S: Subscriber + for<'span> LookupSpan<'span>,
-{
-    let layers = [
-        "async_starter_api",
-        "async_starter_service",
-        "async_starter_persistence",
-        "sqlx::query",
-    ];
-    let wanted = match export {
-        Some(_) => Targets::new().with_targets(layers.map(|layer| (layer, LevelFilter::DEBUG))),
-        None => Targets::new(),
-    };
-    let layer = export.map(|export| {
-        tracing_opentelemetry::layer()
-            .with_tracer(export.0.tracer(SERVICE))
-            .with_location(false)
-            .with_threads(false)
-            .with_target(false)
-            .with_tracked_inactivity(false)
-    });
-    layer.with_filter(wanted)
-}
-// ANCHOR_END: layer
 
 /// What the environment says about the service; its name, unless it has none there.
 fn resource() -> Resource {
