@@ -82,7 +82,7 @@ fn state(database: &Database, options: ApiOptions) -> anyhow::Result<AppState> {
 // ANCHOR_END: compose
 
 // ANCHOR: send
-/// Calls the application. A problem travels to the outermost middleware as an error, which holds the answer.
+/// Calls the application. What a middleware refuses comes out as an error, which holds the answer.
 async fn send<S>(app: &S, request: TestRequest) -> HttpResponse
 where
     S: Service<actix_http::Request, Response = ServiceResponse<BoxBody>, Error = Error>,

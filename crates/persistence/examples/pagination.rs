@@ -87,7 +87,7 @@ async fn walk(connection: &Connection) -> anyhow::Result<Vec<User>> {
 
 // ANCHOR: plans
 /// What is asked for, and how.
-const PLANS: [(&str, &str); 6] = [
+const PLANS: [(&str, &str); 8] = [
     (
         "By offset, whole rows:",
         "SELECT * FROM users ORDER BY created_at DESC, id DESC LIMIT 20 OFFSET 1000",
@@ -100,6 +100,14 @@ const PLANS: [(&str, &str); 6] = [
     (
         "By position:",
         "SELECT * FROM users WHERE created_at <= ?1 AND (created_at < ?1 OR id < ?2) ORDER BY created_at DESC, id DESC LIMIT 20",
+    ),
+    (
+        "By position, as a comparison of rows:",
+        "SELECT * FROM users WHERE (created_at, id) < (?1, ?2) ORDER BY created_at DESC, id DESC LIMIT 20",
+    ),
+    (
+        "By position, with the OR on the outside:",
+        "SELECT * FROM users WHERE created_at < ?1 OR (created_at = ?1 AND id < ?2) ORDER BY created_at DESC, id DESC LIMIT 20",
     ),
     (
         "Ordered by what no index has:",

@@ -23,7 +23,7 @@ pub(crate) fn cases() -> Vec<TestCase> {
         exercises::security::a_token_for_reading_changes_nothing,
     ];
     let of_no_engine = on_every_engine![
-        exercises::web_layer::a_middleware_around_the_application_meets_problems_as_errors,
+        exercises::web_layer::a_middleware_around_the_application_meets_problems_in_two_ways,
         exercises::web_layer::what_is_made_in_the_factory_belongs_to_one_worker,
         exercises::validation_and_errors::a_nickname_that_parses_obeys_its_rules,
     ];

@@ -17,6 +17,7 @@ use actix_web::{
 use api::AppState;
 use persistence::test_db::TestDatabase;
 use reqwest::Client;
+use serde_json::json;
 
 use crate::support::TestApp;
 
@@ -52,14 +53,22 @@ fn serve_stamped(state: AppState) -> (SocketAddr, ServerHandle) {
     (address, handle)
 }
 
-pub(crate) async fn a_middleware_around_the_application_meets_problems_as_errors(db: TestDatabase) {
+pub(crate) async fn a_middleware_around_the_application_meets_problems_in_two_ways(db: TestDatabase) {
     let (address, handle) = serve_stamped(TestApp::start(&db).state.clone());
-    for (path, status) in [("/api/v1/users", 200), ("/api/v1/people", 404)] {
-        let answer = reqwest::get(format!("http://{address}{path}")).await.unwrap();
+    let url = |path| format!("http://{address}/api/v1/{path}");
+    let client = Client::new();
+    let requests = [
+        (client.get(url("users")), 200),
+        // What the extractor refuses is an answer when it gets here, and what admission refuses an error.
+        (client.post(url("users")).json(&json!({"name": "Ann"})), 422),
+        (client.get(url("people")), 404),
+    ];
+    for (request, status) in requests {
+        let answer = request.send().await.unwrap();
         assert_eq!(answer.status(), status);
-        assert_eq!(answer.headers()[STAMP.as_str()], "instance-1", "{path}");
+        assert_eq!(answer.headers()[STAMP.as_str()], "instance-1", "{status}");
         // What the edge added is still there.
-        assert!(answer.headers().contains_key("x-request-id"), "{path}");
+        assert!(answer.headers().contains_key("x-request-id"), "{status}");
     }
     handle.stop(false).await;
 }

@@ -40,6 +40,7 @@ impl ReadTogether for Taken {
 }
 // ANCHOR_END: source
 
+// ANCHOR: fixture
 /// A coalescer of addresses, the gate of its statements, and what they were for.
 type Fixture = (ReadCoalescer<Taken>, Arc<Semaphore>, Arc<Mutex<Vec<Vec<Email>>>>);
 
@@ -58,6 +59,7 @@ fn coalescer(db: &TestDatabase) -> Fixture {
     let coalescer = ReadCoalescer::new(source, runtime(), options, Histogram::new(&[1.0]));
     (coalescer, gate, statements)
 }
+// ANCHOR_END: fixture
 
 fn numbered(number: usize) -> Email {
     email(&format!("user-{number}@example.com"))
