@@ -2,7 +2,7 @@
 
 use domain::{Timestamp, User};
 use persistence::test_db::TestDatabase;
-use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, PaginatorTrait, QueryFilter, QueryOrder, sea_query::LikeExpr};
+use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder};
 
 use crate::{
     Executor, PersistenceError, UserRepository,
@@ -58,6 +58,8 @@ pub(crate) async fn a_count_knows_no_limit(db: TestDatabase) {
 // ANCHOR_END: exercise-2
 
 // ANCHOR: exercise-3
+use sea_orm::{ExprTrait, sea_query::LikeExpr};
+
 impl<E: Executor> UserRepository<'_, E> {
     /// The users whose address is at `domain`, in the order of their ids.
     pub async fn at_domain(&self, domain: &str) -> Result<Vec<User>, PersistenceError> {

@@ -22,6 +22,7 @@ pub(crate) fn cases() -> Vec<TestCase> {
         exercises::entities_and_repositories::users_come_in_the_order_in_which_they_are_asked_for,
         exercises::futures_and_cancellation::wherever_a_creation_is_dropped_the_pool_stays_whole,
         exercises::pools::who_reads_and_writes_gets_by_with_one_connection,
+        exercises::pools::a_stream_over_a_transaction_keeps_its_connection,
         exercises::pools::who_is_in_a_hurry_goes_and_leaves_the_pool_whole,
         exercises::concurrency::each_of_many_is_told_how_it_went,
         exercises::concurrency::three_questions_are_answered_together,

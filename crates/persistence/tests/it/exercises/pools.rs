@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use domain::{Precondition, Timestamp, User, UserChanges};
+use domain::{Cursor, Precondition, Timestamp, User, UserChanges};
 use futures_util::TryStreamExt;
 use persistence::{Database, DatabaseOptions, PersistenceError, Transaction, UserRepository, test_db::TestDatabase};
 use tokio::time::timeout;
 
-use crate::support::{EVERYBODY, insert, name, new_user};
+use crate::support::{EVERYBODY, at, insert, name, new_user, new_users};
 
 /// The same database with one connection.
 async fn narrow(db: &TestDatabase) -> Database {
@@ -39,17 +39,17 @@ async fn greet_while_reading(database: &Database) -> Result<(), PersistenceError
 // ANCHOR_END: two-connections
 
 // ANCHOR: one-connection
-/// Reads a page, and only then changes what was on it. One connection does all of it.
+/// Reads a page, changes what was on it, and reads on after its last user. One connection does all of it.
 async fn greet_page_by_page(database: &Database) -> Result<(), PersistenceError> {
     let transaction = database.begin().await?;
     let users = UserRepository::new(&transaction);
-    let mut offset = 0;
+    let mut position = None;
     loop {
-        let page = users.page(&EVERYBODY, offset, 100).await?;
-        if page.is_empty() {
+        let page = users.after(&EVERYBODY, position, 100).await?;
+        let Some(last) = page.last() else {
             return transaction.commit().await;
-        }
-        offset += 100;
+        };
+        position = Some(Cursor::from(last));
         for user in &page {
             users
                 .update(user.id, &greeted(user), &Precondition::None, Timestamp::now())
@@ -60,19 +60,39 @@ async fn greet_page_by_page(database: &Database) -> Result<(), PersistenceError>
 // ANCHOR_END: one-connection
 
 pub(crate) async fn who_reads_and_writes_gets_by_with_one_connection(db: TestDatabase) {
-    let ann = insert(&db, new_user("Ann", "ann@example.com")).await;
-    insert(&db, new_user("Bob", "bob@example.com")).await;
+    // More than one page of them.
+    let everybody = new_users(150);
+    UserRepository::new(db.database().writer())
+        .insert_many(&everybody, at(0))
+        .await
+        .unwrap();
     let database = narrow(&db).await;
     let stuck = greet_while_reading(&database).await;
     assert!(matches!(stuck, Err(PersistenceError::Unavailable(_))), "{stuck:?}");
     greet_page_by_page(&database).await.unwrap();
-    let ann = UserRepository::new(database.writer())
-        .find(ann.id)
-        .await
-        .unwrap()
-        .unwrap();
-    assert_eq!(ann.name.as_str(), "Dear Ann");
+    let users = UserRepository::new(database.writer());
+    let greeted = users.page(&EVERYBODY, 0, 1000).await.unwrap();
+    assert_eq!(greeted.len(), 150);
+    for user in &greeted {
+        assert!(user.name.as_str().starts_with("Dear User "), "{user:?}");
+        assert_eq!(user.version, 2, "{user:?}");
+    }
     database.close().await.unwrap();
+}
+
+/// Why the solution does not read with a stream.
+pub(crate) async fn a_stream_over_a_transaction_keeps_its_connection(db: TestDatabase) {
+    let ann = insert(&db, new_user("Ann", "ann@example.com")).await;
+    let transaction = db.database().begin().await.unwrap();
+    let users = UserRepository::new(&transaction);
+    {
+        let mut everybody = std::pin::pin!(users.stream(&EVERYBODY).await.unwrap());
+        assert_eq!(everybody.try_next().await.unwrap().as_ref(), Some(&ann));
+        let waiting = timeout(Duration::from_millis(200), users.find(ann.id)).await;
+        assert!(waiting.is_err(), "{waiting:?}");
+    }
+    assert_eq!(users.find(ann.id).await.unwrap(), Some(ann));
+    transaction.rollback().await.unwrap();
 }
 
 // ANCHOR: impatient
