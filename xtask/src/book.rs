@@ -11,7 +11,7 @@ mod html;
 mod links;
 mod original;
 mod outline;
-mod page;
+pub(crate) mod page;
 mod preprocess;
 
 use std::process::ExitCode;

@@ -11,9 +11,9 @@ use self::spans::{destination, opening_bracket, without_code};
 
 /// A page, with the place of all that the checks ask for. Lines count from 1.
 #[derive(Default)]
-pub(super) struct Page {
+pub(crate) struct Page {
     pub(super) headings: Vec<Heading>,
-    pub(super) blocks: Vec<Block>,
+    pub(crate) blocks: Vec<Block>,
     pub(super) links: Vec<Link>,
     /// Where a `<details>` begins.
     pub(super) solutions: Vec<usize>,
@@ -34,12 +34,12 @@ pub(super) struct Heading {
 }
 
 /// A fenced block.
-pub(super) struct Block {
-    pub(super) line: usize,
+pub(crate) struct Block {
+    pub(crate) line: usize,
     /// What stands behind the opening fence.
-    pub(super) language: String,
+    pub(crate) language: String,
     /// The lines between the fences, as far as they are not a list's indentation.
-    pub(super) text: String,
+    pub(crate) text: String,
 }
 
 /// A link or an image.
@@ -77,7 +77,7 @@ struct Fence {
 
 impl Page {
     /// Takes a page apart.
-    pub(super) fn parse(text: &str) -> Self {
+    pub(crate) fn parse(text: &str) -> Self {
         let mut page = Self::default();
         let mut open: Option<(Fence, Block)> = None;
         let mut prose = Vec::new();

@@ -2,6 +2,8 @@
 
 use anyhow::{Context, Result, ensure};
 
+use crate::book::page::{self, Page};
+
 /// A fenced block.
 pub(super) struct Block {
     /// The line of its opening fence, from 1.
@@ -22,25 +24,21 @@ pub(super) struct Step {
 
 /// All blocks of a page.
 pub(super) fn blocks(page: &str) -> Vec<Block> {
-    let mut blocks = Vec::new();
-    let mut open: Option<Block> = None;
-    let mut before = String::new();
-    for (line, text) in (1..).zip(page.lines()) {
-        match (text.strip_prefix("```"), &mut open) {
-            (Some(language), None) => {
-                open = Some(Block {
-                    line,
-                    language: language.trim().to_owned(),
-                    text: String::new(),
-                    before: std::mem::take(&mut before),
-                });
-            }
-            (Some(_), Some(_)) => blocks.extend(open.take()),
-            (None, Some(block)) => block.text.extend([text, "\n"]),
-            (None, None) => before.extend([text, "\n"]),
+    let lines: Vec<&str> = page.lines().collect();
+    let mut end_of_last = 0;
+    let with_before = |block: page::Block| {
+        let before = lines.iter().take(block.line - 1).skip(end_of_last);
+        let before = before.flat_map(|line| [*line, "\n"]).collect();
+        // The two fences are lines as well.
+        end_of_last = block.line + block.text.lines().count() + 1;
+        Block {
+            line: block.line,
+            language: block.language,
+            text: block.text,
+            before,
         }
-    }
-    blocks
+    };
+    Page::parse(page).blocks.into_iter().map(with_before).collect()
 }
 
 /// Whether two pages have the same blocks.

@@ -9,6 +9,8 @@ use std::{
     time::SystemTime,
 };
 
+use serde::Serialize;
+
 // ANCHOR: bounds
 /// The most steps of one request or batch.
 const MAX_STEPS: usize = 300;
@@ -92,8 +94,9 @@ pub(super) struct Step {
     pub(super) what: What,
 }
 
-/// What kind of step.
-#[derive(Clone, Debug)]
+/// What kind of step; as JSON it is what the page is told.
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
 pub(super) enum What {
     /// A span: `handler`, `database`, `transaction`, `begin`, `commit` and whatever else the layers name.
     Span {

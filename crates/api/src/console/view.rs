@@ -79,30 +79,7 @@ struct StepView {
     start_us: i64,
     duration_us: Option<u64>,
     #[serde(flatten)]
-    what: WhatView,
-}
-
-#[derive(Serialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-enum WhatView {
-    Span {
-        name: &'static str,
-        fields: Vec<(&'static str, String)>,
-    },
-    Wait {
-        /// No connection came in time.
-        in_vain: bool,
-    },
-    Statement {
-        sql: String,
-        rows_affected: u64,
-        rows_returned: u64,
-    },
-    Event {
-        level: &'static str,
-        message: String,
-        fields: Vec<(&'static str, String)>,
-    },
+    what: What,
 }
 
 /// The pools over time.
@@ -230,20 +207,7 @@ fn views(steps: Vec<Step>, began_micros: u64) -> Vec<StepView> {
         parent: step.parent,
         start_us: step.began_micros.cast_signed() - began_micros.cast_signed(),
         duration_us: step.ended_micros.map(|ended| ended.saturating_sub(step.began_micros)),
-        what: match step.what {
-            What::Span { name, fields } => WhatView::Span { name, fields },
-            What::Wait { in_vain } => WhatView::Wait { in_vain },
-            What::Statement {
-                sql,
-                rows_affected,
-                rows_returned,
-            } => WhatView::Statement {
-                sql,
-                rows_affected,
-                rows_returned,
-            },
-            What::Event { level, message, fields } => WhatView::Event { level, message, fields },
-        },
+        what: step.what,
     };
     steps.into_iter().map(view).collect()
 }
