@@ -310,8 +310,9 @@ impl<C: ConnectionTrait> ConnectionTrait for Watched<C> {
     }
 }
 
-/// Rows that are read one by one are watched until the first of them; whoever reads them decides how long to wait for the
-/// next.
+/// Of rows that are read one by one, only the wait for the connection is watched. The driver sends the statement when the first row is
+/// asked for, and whoever reads them decides how long to wait for each. On MySQL such a stream must not be dropped before its first
+/// row: the connection would go back out of step. The service reads page by page instead.
 impl<C: ConnectionTrait + StreamTrait> StreamTrait for Watched<C> {
     type Stream<'a>
         = C::Stream<'a>
