@@ -44,6 +44,19 @@ fn every_rust_file_opens_by_saying_what_lives_in_it() {
     assert_eq!(silent, Vec::<String>::new(), "these files do not open with `//!`");
 }
 
+#[test]
+fn no_merge_was_left_half_done() {
+    let documents = files_below(&workspace::root().join("docs"), "md");
+    let is_mark = |line: &str| line.starts_with("<<<<<<< ") || line.starts_with(">>>>>>> ");
+    let torn = documents
+        .iter()
+        .filter(|file| fs::read_to_string(file).unwrap().lines().any(is_mark));
+    assert_eq!(
+        torn.map(|file| relative(file)).collect::<Vec<_>>(),
+        Vec::<String>::new()
+    );
+}
+
 /// A file that passes this wants to be split.
 const MAX_LINES: usize = 400;
 
