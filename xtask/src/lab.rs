@@ -49,11 +49,13 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
         let mut cargo = workspace::cargo_at_root(&["run", "--quiet", "--package", BENCH, "--", "lab", "--report"]);
         return workspace::status(&mut cargo).map(workspace::exit_code);
     }
+    // Before the build, which takes minutes.
+    let is_server = |url: &String| url.contains("://") && !url.starts_with("sqlite:");
+    if !options.url.as_ref().is_none_or(is_server) {
+        bail!("--url is the address of a server, mysql://… or postgres://…; without it SQLite is measured");
+    }
     let mut command = measurement()?;
     if let Some(url) = &options.url {
-        if !url.contains("://") || url.starts_with("sqlite:") {
-            bail!("--url is the address of a server, mysql://… or postgres://…; without it SQLite is measured");
-        }
         command.env(DATABASE_URL, url);
     }
     if let Some(experiment) = &options.experiment {
