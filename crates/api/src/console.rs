@@ -138,8 +138,7 @@ impl Console {
     }
 
     fn requests(&self) -> MutexGuard<'_, VecDeque<Arc<Recording>>> {
-        // What panicked left the list whole.
-        self.0.requests.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0.requests)
     }
 
     /// The request with this number, if it is still remembered.
@@ -160,6 +159,11 @@ impl fmt::Debug for Console {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("Console").finish_non_exhaustive()
     }
+}
+
+/// What panicked left whole what is behind these locks.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn micros(duration: Duration) -> u64 {

@@ -92,16 +92,13 @@ impl Listener {
             return None;
         }
         let recording = self.0.begin(head);
-        let step = recording.steps().note(Step {
-            parent: None,
-            began_micros: recording.began_micros(),
-            ended_micros: None,
-            left_micros: None,
-            what: What::Span {
-                name: REQUEST,
-                fields: Vec::new(),
-            },
-        });
+        let what = What::Span {
+            name: REQUEST,
+            fields: Vec::new(),
+        };
+        let step = recording
+            .steps()
+            .note(Step::begun(None, recording.began_micros(), what));
         Some(Place {
             recording,
             batch: None,
@@ -124,16 +121,13 @@ impl Listener {
         } else {
             parent
         };
-        let step = place.steps().note(Step {
-            parent: place.nearest,
-            began_micros: self.0.now_micros(),
-            ended_micros: None,
-            left_micros: None,
-            what: What::Span {
-                name,
-                fields: fields.of_span(),
-            },
-        });
+        let what = What::Span {
+            name,
+            fields: fields.of_span(),
+        };
+        let step = place
+            .steps()
+            .note(Step::begun(place.nearest, self.0.now_micros(), what));
         Place {
             step,
             nearest: step.or(place.nearest),
@@ -147,11 +141,8 @@ impl Listener {
     fn over(&self, place: &Place, took_micros: u64, what: What) -> Step {
         let now = self.0.now_micros();
         Step {
-            parent: place.nearest,
-            began_micros: now.saturating_sub(took_micros),
             ended_micros: Some(now),
-            left_micros: None,
-            what,
+            ..Step::begun(place.nearest, now.saturating_sub(took_micros), what)
         }
     }
     // ANCHOR_END: over

@@ -5,11 +5,13 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard},
 };
 
 use serde::Serialize;
 use service::PoolStatus;
+
+use super::lock;
 
 /// The width of a slice of time.
 const SLICE_MICROS: u64 = 100_000;
@@ -66,8 +68,7 @@ impl PoolHistory {
     }
 
     fn slices(&self) -> MutexGuard<'_, VecDeque<Slice>> {
-        // What panicked left the list whole.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }
 

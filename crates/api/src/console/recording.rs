@@ -4,12 +4,13 @@
 //! Everything is bounded: of each request or batch so many steps and so much text are kept, and the rest is counted.
 
 use std::{
-    mem,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex},
     time::SystemTime,
 };
 
 use serde::Serialize;
+
+use super::lock;
 
 // ANCHOR: bounds
 /// The most steps of one request or batch.
@@ -212,10 +213,12 @@ impl Batch {
 impl Steps {
     /// Notes a step, and returns its position; nothing where there is no room left.
     pub(super) fn note(&self, mut step: Step) -> Option<usize> {
-        step.what.for_each_text(shorten);
-        let mut noted = lock(&self.0);
         let mut bytes = 0;
-        step.what.for_each_text(|text| bytes += text.len());
+        step.what.for_each_text(|text| {
+            shorten(text);
+            bytes += text.len();
+        });
+        let mut noted = lock(&self.0);
         if noted.steps.len() == MAX_STEPS || noted.text_bytes + bytes > MAX_TEXT_BYTES_IN_ALL {
             noted.left_out += 1;
             return None;
@@ -283,6 +286,19 @@ impl Steps {
     }
 }
 
+impl Step {
+    /// A step that goes on.
+    pub(super) fn begun(parent: Option<usize>, began_micros: u64, what: What) -> Self {
+        Self {
+            parent,
+            began_micros,
+            ended_micros: None,
+            left_micros: None,
+            what,
+        }
+    }
+}
+
 impl What {
     fn for_each_text(&mut self, mut look: impl FnMut(&mut String)) {
         match self {
@@ -308,13 +324,8 @@ fn shorten(text: &mut String) {
     if text.len() > MAX_TEXT_BYTES {
         text.truncate(text.floor_char_boundary(MAX_TEXT_BYTES));
         text.push('…');
-        *text = mem::take(text).into_boxed_str().into_string();
+        text.shrink_to_fit();
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // What panicked left what it guards whole.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -322,17 +333,12 @@ mod tests {
     use super::*;
 
     fn statement(sql: String) -> Step {
-        Step {
-            parent: None,
-            began_micros: 1,
-            ended_micros: Some(2),
-            left_micros: None,
-            what: What::Statement {
-                sql,
-                rows_affected: 0,
-                rows_returned: 0,
-            },
-        }
+        let what = What::Statement {
+            sql,
+            rows_affected: 0,
+            rows_returned: 0,
+        };
+        Step::begun(None, 1, what)
     }
 
     #[test]
@@ -364,16 +370,11 @@ mod tests {
     #[test]
     fn what_is_learned_later_of_a_span_takes_the_place_of_what_was_known() {
         let steps = Steps::default();
-        let position = steps.note(Step {
-            parent: None,
-            began_micros: 5,
-            ended_micros: None,
-            left_micros: None,
-            what: What::Span {
-                name: "transaction",
-                fields: vec![("outcome", "open".to_owned())],
-            },
-        });
+        let what = What::Span {
+            name: "transaction",
+            fields: vec![("outcome", "open".to_owned())],
+        };
+        let position = steps.note(Step::begun(None, 5, what));
         steps.add_fields(
             position.unwrap(),
             vec![("outcome", "committed".to_owned()), ("rows", "1".to_owned())],

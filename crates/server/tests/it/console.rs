@@ -11,6 +11,7 @@ use tokio::time::sleep;
 
 use self::seen::{ATTEMPTS, PAUSE, create, end, is_within, shown_of, span, steps};
 use crate::{
+    limits::of_one_connection,
     monitoring::text_of,
     shutdown::{Waiting, ann},
     support::{Server, eventually},
@@ -242,14 +243,7 @@ pub(crate) async fn what_the_database_says_of_a_failure_stays_out_of_the_console
 
 pub(crate) async fn waits_in_vain_and_repetitions_are_shown_as_such(db: TestDatabase) {
     let ann = ann(&db).await;
-    let settings = [
-        ("DATABASE_URL", db.url()),
-        ("DB_POOL_MAX_SIZE", "1"),
-        ("DB_POOL_TIMEOUT", "1"),
-        ("DB_STATEMENT_TIMEOUT", "20"),
-        ("REQUEST_TIMEOUT", "15"),
-    ];
-    let server = Server::start(&settings).await;
+    let server = Server::start(&of_one_connection(&db)).await;
     // This one holds the only connection that can write.
     let waiting = Waiting::start(&db, &server, &ann).await;
     let bob = json!({"users": [{"name": "Bob", "email": "bob@example.com"}]});

@@ -55,16 +55,20 @@ pub(crate) async fn a_client_that_drips_its_head_is_cut_off(db: TestDatabase) {
 }
 
 // ANCHOR: full-pool
-pub(crate) async fn a_request_that_finds_no_free_connection_is_told_before_its_deadline(db: TestDatabase) {
-    let ann = ann(&db).await;
-    let settings = [
+/// Settings with which one request that holds its connection keeps the next one waiting, for a second.
+pub(crate) fn of_one_connection(db: &TestDatabase) -> [(&str, &str); 5] {
+    [
         ("DATABASE_URL", db.url()),
         ("DB_POOL_MAX_SIZE", "1"),
         ("DB_POOL_TIMEOUT", "1"),
         ("DB_STATEMENT_TIMEOUT", "20"),
         ("REQUEST_TIMEOUT", "15"),
-    ];
-    let server = Server::start(&settings).await;
+    ]
+}
+
+pub(crate) async fn a_request_that_finds_no_free_connection_is_told_before_its_deadline(db: TestDatabase) {
+    let ann = ann(&db).await;
+    let server = Server::start(&of_one_connection(&db)).await;
     // This one holds the only connection that can write.
     let waiting = Waiting::start(&db, &server, &ann).await;
     let bob = json!({"name": "Bob", "email": "bob@example.com"});
